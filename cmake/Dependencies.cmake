@@ -1,0 +1,15 @@
+# The libraries we stand on. `./fovea` installs them; cmake/packages.txt says why each is here.
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(tomlplusplus CONFIG REQUIRED)
+
+# Linked by plain name (-ldnnl): two ship no CMake config, and Debian's configs for the other two
+# demand things that we do not use (OpenCL; the libjpeg interface).
+foreach(name dnnl turbojpeg xxhash stb)
+    find_library(FOVEA_LIB_${name} ${name} REQUIRED)
+    mark_as_advanced(FOVEA_LIB_${name})
+endforeach()

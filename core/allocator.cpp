@@ -1,0 +1,118 @@
+#include "core/allocator.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "core/error.h"
+
+namespace fovea::allocator {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Buckets: multiples of 1/8 of the next lower power of two, so at most 12.5% is wasted, and never
+// below one cache line.
+std::size_t bucket_of(std::size_t bytes) {
+    if (bytes <= kAlignment) return kAlignment;
+    const std::size_t step = std::max(kAlignment, std::bit_floor(bytes) / 8);
+    return (bytes + step - 1) / step * step;
+}
+
+void* host_allocate(std::size_t bytes) {
+    const bool large = bytes >= kHugePage;
+    const std::size_t align = large ? kHugePage : kAlignment;
+    void* p = nullptr;
+    if (posix_memalign(&p, align, (bytes + align - 1) / align * align) != 0) return nullptr;
+    // A hint only: without transparent huge pages the memory still works.
+    if (large) madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
+class Pool {
+public:
+    void* allocate(std::size_t bytes) {
+        const std::size_t bucket = bucket_of(bytes);
+        const std::lock_guard lock(mutex_);
+        void* block = nullptr;
+        auto& free_blocks = free_[bucket];
+        if (!free_blocks.empty()) {
+            block = free_blocks.back();
+            free_blocks.pop_back();
+        } else {
+            block = host_allocate(bucket);
+            if (block == nullptr) {
+                throw Error("M01", "out of memory: " + std::to_string(bytes >> 20) + " MiB more wanted, " +
+                                       std::to_string(stats_.live_bytes >> 20) + " MiB in use",
+                            "cpu", "a smaller --batch, or --accum 2 with half the batch");
+            }
+            ++stats_.system_allocations;
+            stats_.system_bytes += bucket;
+        }
+        stats_.live_bytes += bucket;
+        stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
+        if (poison_) std::memset(block, 0xFF, bucket);
+        return block;
+    }
+
+    void release(void* block, std::size_t bytes) {
+        const std::size_t bucket = bucket_of(bytes);
+        const std::lock_guard lock(mutex_);
+        free_[bucket].push_back(block);
+        stats_.live_bytes -= bucket;
+    }
+
+    AllocatorStats stats() {
+        const std::lock_guard lock(mutex_);
+        return stats_;
+    }
+
+    void reset_peak() {
+        const std::lock_guard lock(mutex_);
+        stats_.peak_live_bytes = stats_.live_bytes;
+    }
+
+    void release_cached() {
+        const std::lock_guard lock(mutex_);
+        for (auto& [bucket, blocks] : free_) {
+            for (void* block : blocks) {
+                std::free(block);
+                stats_.system_bytes -= bucket;
+            }
+            blocks.clear();
+        }
+    }
+
+private:
+    std::mutex mutex_;
+    std::map<std::size_t, std::vector<void*>> free_;
+    AllocatorStats stats_;
+    // Fresh memory full of NaN shows a kernel that reads what it should have written.
+    const bool poison_ = std::getenv("FOVEA_POISON") != nullptr;
+};
+
+// The reference device shares the host pool. Never destroyed: tensors in static storage may outlive it.
+Pool& pool(Device device) {
+    if (!device.on_host())
+        throw Error("G01", "this program was built without CUDA", "", "--device cpu");
+    static Pool* host = new Pool;
+    return *host;
+}
+
+}  // namespace
+
+void* allocate(Device device, std::size_t bytes) { return pool(device).allocate(bytes); }
+void release(Device device, void* block, std::size_t bytes) noexcept {
+    pool(device).release(block, bytes);
+}
+AllocatorStats stats(Device device) { return pool(device).stats(); }
+void reset_peak(Device device) { pool(device).reset_peak(); }
+void release_cached(Device device) { pool(device).release_cached(); }
+
+}  // namespace fovea::allocator

@@ -1,0 +1,55 @@
+// Optimizer steps over the flat parameter arena: one launch for all parameters.
+#pragma once
+
+#include "kernels/include/kernel.h"
+
+namespace fovea {
+
+/// One parameter's slice of the arena; slices are 64-byte aligned, gaps belong to no segment.
+struct Segment {
+    std::int64_t offset = 0;  ///< in elements
+    std::int64_t size = 0;
+    double lr_scale = 1.0;
+    double weight_decay = 0.0;
+    bool frozen = false;
+};
+
+/// Table in the device's memory (host memory for reference and cpu).
+struct Segments {
+    const Segment* data = nullptr;
+    std::int64_t count = 0;
+};
+
+/// Scalars of one step. `grad_scale` multiplies the gradient first (clipping).
+struct AdamArgs {
+    double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+    double grad_scale = 1.0;
+    std::int64_t step = 1;  ///< counts from 1
+    bool decoupled = true;  ///< true: AdamW's decay; false: L2 added to the gradient
+    bool amsgrad = false;
+};
+
+struct SgdArgs {
+    double lr = 1e-2, momentum = 0.0, dampening = 0.0;
+    double grad_scale = 1.0;
+    std::int64_t step = 1;  ///< counts from 1; the first step sets the momentum buffer to the gradient
+    bool nesterov = false;
+};
+
+namespace kernels {
+
+/// AdamW (Loshchilov and Hutter 2019) or Adam (Kingma and Ba 2015) in PyTorch's order of operations:
+/// p *= 1 - lr wd; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+/// p -= lr / (1-b1^t) * m / (sqrt(v) / sqrt(1-b2^t) + eps). vmax is used with amsgrad, else empty.
+KERNEL(adam_step, View p, View m, View v, View vmax, CView g, Segments segments,
+       const AdamArgs& args);
+
+/// Stochastic gradient descent with momentum; weight decay is added to the gradient. `momentum` may be
+/// empty when args.momentum is 0.
+KERNEL(sgd_step, View p, View momentum, CView g, Segments segments, const SgdArgs& args);
+
+/// e = decay e + (1 - decay) p.
+KERNEL(ema_update, View e, CView p, double decay);
+
+}  // namespace kernels
+}  // namespace fovea

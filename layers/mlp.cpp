@@ -1,0 +1,20 @@
+#include "layers/mlp.h"
+
+namespace fovea {
+
+Mlp::Mlp(std::int64_t width, std::int64_t hidden, Unary f, double dropout)
+    : fc1(width, hidden), fc2(hidden, width), drop1(dropout), drop2(dropout), activation(f) {}
+
+void Mlp::visit(Visitor& v) {
+    v("fc1", fc1);
+    v("drop1", drop1);
+    v("fc2", fc2);
+    v("drop2", drop2);
+}
+
+Tensor Mlp::forward(const Tensor& x, const Pass& pass) const {
+    const Tensor hidden = drop1.forward(fc1.forward(x, activation), pass);
+    return drop2.forward(fc2.forward(hidden), pass);
+}
+
+}  // namespace fovea

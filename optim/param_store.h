@@ -1,0 +1,47 @@
+// ParamStore: all parameters of a model in one flat arena, and their gradients in another.
+//
+// Built last (after freezing and head replacement): it moves the parameters' values into the arena, so
+// that one launch updates them all and one pass clears or measures all gradients.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/include/optimizer.h"
+#include "layers/module.h"
+
+namespace fovea {
+
+struct ParamStoreOptions {
+    double weight_decay = 0.0;
+    /// timm's rule: no decay for tensors of at most one axis (biases, norms) and those marked no_decay.
+    bool decay_all = false;
+};
+
+class ParamStore {
+public:
+    explicit ParamStore(Module& model, const ParamStoreOptions& options = {});
+
+    const Tensor& values() const { return values_; }        ///< [n], parameters one after another
+    const Tensor& gradients() const { return gradients_; }  ///< [n], backward adds into it
+    Segments segments() const { return {segments_.data(), static_cast<std::int64_t>(segments_.size())}; }
+    const std::vector<NamedParameter>& parameters() const { return parameters_; }
+    /// The table's entry of parameter i, to change lr_scale, weight_decay or frozen.
+    Segment& segment(std::size_t i) { return segments_[i]; }
+
+    void zero_gradients() const { gradients_.fill(0.0); }
+    /// L2 norm of all gradients, accumulated in double.
+    double gradient_norm() const;
+
+    /// A further arena of the same length, zeroed: moments, averages.
+    Tensor new_arena() const;
+    /// The slice of `arena` that belongs to parameter i, in the parameter's shape.
+    Tensor slice_of(const Tensor& arena, std::size_t i) const;
+
+private:
+    std::vector<NamedParameter> parameters_;
+    std::vector<Segment> segments_;
+    Tensor values_, gradients_;
+};
+
+}  // namespace fovea
