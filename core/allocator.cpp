@@ -48,8 +48,9 @@ public:
         } else {
             block = host_allocate(bucket);
             if (block == nullptr) {
-                throw Error("M01", "out of memory: " + std::to_string(bytes >> 20) + " MiB more wanted, " +
-                                       std::to_string(stats_.live_bytes >> 20) + " MiB in use",
+                throw Error("M01",
+                            "out of memory: " + std::to_string(bytes >> 20) + " MiB more wanted, " +
+                                std::to_string(stats_.live_bytes >> 20) + " MiB in use",
                             "cpu", "a smaller --batch, or --accum 2 with half the batch");
             }
             ++stats_.system_allocations;

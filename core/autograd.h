@@ -15,9 +15,10 @@ struct GradSlot {
     Shape shape;
     DType dtype = DType::F32;
     Device device;
-    bool leaf = true;    ///< not the output of a recorded op: keeps its gradient
-    bool fixed = false;  ///< the gradient is a given buffer (a slice of the flat arena): add into it
-    bool retain = false; ///< keep the gradient of an activation too (explain tools)
+    bool leaf = true;  ///< not the output of a recorded op: keeps its gradient
+    bool fixed =
+        false;  ///< the gradient is a given buffer (a slice of the flat arena): add into it
+    bool retain = false;  ///< keep the gradient of an activation too (explain tools)
 };
 
 /// Sends gradients to one input of an op. Empty when that input wants none.

@@ -23,8 +23,8 @@ std::string printable(const std::string& text) {
 }  // namespace
 
 Error::Error(std::string code, std::string what, std::string at, std::string attempt)
-    : std::runtime_error(what), code_(std::move(code)), message_(std::move(what)), at_(std::move(at)),
-      try_(std::move(attempt)) {}
+    : std::runtime_error(what), code_(std::move(code)), message_(std::move(what)),
+      at_(std::move(at)), try_(std::move(attempt)) {}
 
 Exit Error::exit() const {
     switch (code_.empty() ? 'B' : code_[0]) {

@@ -9,8 +9,16 @@ namespace fovea {
 
 /// Exit statuses of all programs.
 enum class Exit : int {
-    Ok = 0, Usage = 2, Data = 3, Checkpoint = 4, Memory = 5, NonFinite = 6, Disk = 7, Bug = 70,
-    Interrupted = 130, Terminated = 143
+    Ok = 0,
+    Usage = 2,
+    Data = 3,
+    Checkpoint = 4,
+    Memory = 5,
+    NonFinite = 6,
+    Disk = 7,
+    Bug = 70,
+    Interrupted = 130,
+    Terminated = 143
 };
 
 /// Codes are a letter and two digits: C.. usage and configuration, D.. data, K.. checkpoints and

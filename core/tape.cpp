@@ -45,8 +45,8 @@ void GradSink::add(Tensor g) const {
     if (!slot_) return;
     if (touched_slots != nullptr) touched_slots->push_back(slot_.get());
     if (!(g.shape() == slot_->shape))
-        throw Error("B01", "backward: gradient " + to_string(g.shape()) + " for a tensor of shape " +
-                               to_string(slot_->shape));
+        throw Error("B01", "backward: gradient " + to_string(g.shape()) +
+                               " for a tensor of shape " + to_string(slot_->shape));
     Tensor& grad = slot_->grad;
     if (!grad.defined()) {
         grad = g.contiguous();
@@ -86,7 +86,8 @@ void Tape::record(std::unique_ptr<Node> node, Tensor& output) {
 }
 
 void Tape::backward(const Tensor& loss, double seed) {
-    if (loss.numel() != 1) throw Error("B01", "backward: needs one element, got " + to_string(loss.shape()));
+    if (loss.numel() != 1)
+        throw Error("B01", "backward: needs one element, got " + to_string(loss.shape()));
     backward_from(loss, Tensor::full(loss.shape(), seed, loss.dtype(), loss.device()));
 }
 
@@ -94,7 +95,8 @@ void Tape::backward_from(const Tensor& output, Tensor gradient) {
     const NoGrad no_recording;
     std::vector<GradSlot*> touched;
     const bool anomaly = anomaly_mode();
-    if (!output.requires_grad()) throw Error("B03", "backward: nothing recorded leads to this tensor");
+    if (!output.requires_grad())
+        throw Error("B03", "backward: nothing recorded leads to this tensor");
     GradSink(output.grad_slot()).add(std::move(gradient));
     while (!entries_.empty()) {
         Entry entry = std::move(entries_.back());

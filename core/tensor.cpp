@@ -46,9 +46,11 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
     return t;
 }
 
-Tensor Tensor::from(const std::vector<double>& values, const Shape& shape, DType dtype, Device device) {
+Tensor Tensor::from(const std::vector<double>& values, const Shape& shape, DType dtype,
+                    Device device) {
     if (static_cast<std::int64_t>(values.size()) != shape.numel())
-        fail("Tensor::from: " + std::to_string(values.size()) + " values for shape " + to_string(shape));
+        fail("Tensor::from: " + std::to_string(values.size()) + " values for shape " +
+             to_string(shape));
     Tensor host = empty(shape, DType::F64, Device::reference());
     std::copy(values.begin(), values.end(), host.data<double>());
     return host.to(dtype).to(device);
@@ -89,7 +91,8 @@ Tensor Tensor::reshape(const Shape& wanted) const {
     }
     if (shape.numel() != numel())
         fail("reshape: " + to_string(this->shape()) + " to " + to_string(wanted));
-    if (!is_contiguous()) fail("reshape: needs a contiguous tensor of shape " + to_string(this->shape()));
+    if (!is_contiguous())
+        fail("reshape: needs a contiguous tensor of shape " + to_string(this->shape()));
     return view_of(storage(), offset(), shape, contiguous_strides(shape), dtype());
 }
 
@@ -104,7 +107,8 @@ Tensor Tensor::slice(int axis, std::int64_t begin, std::int64_t end) const {
 }
 
 Tensor Tensor::permute(const std::vector<int>& axes) const {
-    if (static_cast<int>(axes.size()) != rank()) fail("permute: wrong number of axes for " + to_string(shape()));
+    if (static_cast<int>(axes.size()) != rank())
+        fail("permute: wrong number of axes for " + to_string(shape()));
     Shape shape, strides;
     unsigned seen = 0;
     for (int a : axes) {
@@ -113,7 +117,8 @@ Tensor Tensor::permute(const std::vector<int>& axes) const {
         shape.push_back(this->shape().dims[a]);
         strides.push_back(this->strides().dims[a]);
     }
-    if (seen != (1u << rank()) - 1) fail("permute: an axis is named twice for " + to_string(this->shape()));
+    if (seen != (1u << rank()) - 1)
+        fail("permute: an axis is named twice for " + to_string(this->shape()));
     return view_of(storage(), offset(), shape, strides, dtype());
 }
 
@@ -134,7 +139,8 @@ Tensor Tensor::expand(const Shape& wanted) const {
         const std::int64_t have = j < 0 ? 1 : shape().dims[j];
         if (lead < 0 || (have != 1 && have != wanted.dims[i]))
             fail("expand: " + to_string(shape()) + " to " + to_string(wanted));
-        strides.dims[i] = have == 1 && wanted.dims[i] != 1 ? 0 : (j < 0 ? 0 : this->strides().dims[j]);
+        strides.dims[i] =
+            have == 1 && wanted.dims[i] != 1 ? 0 : (j < 0 ? 0 : this->strides().dims[j]);
     }
     return view_of(storage(), offset(), wanted, strides, dtype());
 }
@@ -162,7 +168,8 @@ Tensor Tensor::to(Device device) const {
 }
 
 void Tensor::copy_from(const Tensor& x) const {
-    if (!(x.shape() == shape())) fail("copy_from: " + to_string(x.shape()) + " into " + to_string(shape()));
+    if (!(x.shape() == shape()))
+        fail("copy_from: " + to_string(x.shape()) + " into " + to_string(shape()));
     bump_version();
     kernels::copy(stream(), view(), x.cview());
 }
@@ -204,7 +211,8 @@ const Tensor& Tensor::grad() const {
 }
 
 void Tensor::set_grad(Tensor g) const {
-    if (!(g.shape() == shape())) fail("set_grad: " + to_string(g.shape()) + " for " + to_string(shape()));
+    if (!(g.shape() == shape()))
+        fail("set_grad: " + to_string(g.shape()) + " for " + to_string(shape()));
     impl_->slot->grad = std::move(g);
     impl_->slot->fixed = true;
 }

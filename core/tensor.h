@@ -21,15 +21,17 @@ public:
     Tensor() = default;  ///< undefined: defined() is false
 
     /// New contiguous tensors. `empty` is uninitialised (all-ones bytes, NaN, with FOVEA_POISON=1).
-    static Tensor empty(const Shape& shape, DType dtype = DType::F32, Device device = Device::cpu());
+    static Tensor empty(const Shape& shape, DType dtype = DType::F32,
+                        Device device = Device::cpu());
     static Tensor full(const Shape& shape, double value, DType dtype = DType::F32,
                        Device device = Device::cpu());
-    static Tensor zeros(const Shape& shape, DType dtype = DType::F32, Device device = Device::cpu()) {
+    static Tensor zeros(const Shape& shape, DType dtype = DType::F32,
+                        Device device = Device::cpu()) {
         return full(shape, 0.0, dtype, device);
     }
     /// Copies `values` (row-major), converting to dtype.
-    static Tensor from(const std::vector<double>& values, const Shape& shape, DType dtype = DType::F32,
-                       Device device = Device::cpu());
+    static Tensor from(const std::vector<double>& values, const Shape& shape,
+                       DType dtype = DType::F32, Device device = Device::cpu());
     /// View on existing storage: offset and strides in elements.
     static Tensor view_of(std::shared_ptr<Storage> storage, std::int64_t offset, const Shape& shape,
                           const Shape& strides, DType dtype);

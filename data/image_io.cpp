@@ -48,7 +48,9 @@ std::uint32_t little_endian(const std::uint8_t* p) {
 
 /// stb_image neither checks PNG checksums nor minds a missing end, so that is done here: length, type,
 /// data and CRC of each chunk up to IEND.
-void check_png(Bytes file, const std::string& name) {
+void check_png(Bytes file, const std::string& name, const ImageLimits& limits) {
+    if (file.size() < 33 || std::memcmp(&file[12], "IHDR", 4) != 0) bad("PNG has no header", name);
+    check_size(big_endian(&file[16]), big_endian(&file[20]), limits, name);
     for (std::size_t at = 8;;) {
         if (file.size() - at < 12) bad("PNG ends early", name);
         const std::uint32_t length = big_endian(&file[at]);
@@ -152,7 +154,7 @@ Image decode_image(Bytes file, const std::string& name, int channels, const Imag
     if (starts_with(file, "\xFF\xD8")) {
         image = decode_jpeg(file, name, limits);
     } else if (starts_with(file, "\x89PNG\r\n\x1A\n")) {
-        check_png(file, name);
+        check_png(file, name, limits);
         image = decode_stb(file, name, limits);
     } else if (starts_with(file, "BM")) {
         check_bmp(file, name);

@@ -15,7 +15,7 @@ namespace fovea {
 /// What a decoder refuses before it takes memory.
 struct ImageLimits {
     int side = 65535;
-    std::int64_t pixels = std::int64_t{1} << 28;
+    std::int64_t pixels = std::int64_t{1} << 27;
 };
 
 /// Decodes to 8 bits. channels: 1 grey, 3 RGB, 0 as stored (grey or RGB). 16-bit samples keep their

@@ -2,6 +2,7 @@
 // vertical one. The filter's support grows with the scale when shrinking, so every source pixel counts.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "data/image_ops.h"
 
@@ -25,6 +26,10 @@ struct Weights {
     int taps = 0;                 // weights per output position, 0-padded
     std::vector<int> first, count;
     std::vector<std::int32_t> w;  // (out, taps)
+
+    const std::int32_t* of(std::size_t position) const {
+        return &w[position * static_cast<std::size_t>(taps)];
+    }
 };
 
 Weights make_weights(int in, int out, ResizeFilter filter) {
@@ -58,39 +63,63 @@ Weights make_weights(int in, int out, ResizeFilter filter) {
     return r;
 }
 
-std::uint8_t to_byte(std::int64_t fixed) {
-    return static_cast<std::uint8_t>(
-        std::clamp<std::int64_t>((fixed + (1 << (kFractionBits - 1))) >> kFractionBits, 0, 255));
+// A weighted sum of 255s stays below 2^31: the weights of one output sum to 1, and the negative lobes
+// of the cubic add less than a third.
+std::uint8_t to_byte(std::int32_t sum) {
+    return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
+}
+constexpr std::int32_t kHalf = 1 << (kFractionBits - 1);
+
+/// out [out.width, C] from one row of pixels.
+template <int C>
+void filter_row(const std::uint8_t* in, std::uint8_t* out, int out_width, const Weights& weights) {
+    for (int x = 0; x < out_width; ++x, out += C) {
+        const auto at = static_cast<std::size_t>(x);
+        const std::int32_t* w = weights.of(at);
+        const std::uint8_t* from = in + weights.first[at] * C;
+        std::int32_t sum[C];
+        std::fill_n(sum, C, kHalf);
+        for (int k = 0; k < weights.count[at]; ++k, from += C)
+            for (int c = 0; c < C; ++c) sum[c] += from[c] * w[k];
+        for (int c = 0; c < C; ++c) out[c] = to_byte(sum[c]);
+    }
 }
 
-/// One pass over `lines` lines. Neighbours on a line are `step` bytes apart; every line holds `width`
-/// interleaved values that are filtered alike.
-void filter_line(const std::uint8_t* in, std::uint8_t* out, int out_size, std::ptrdiff_t step,
-                 int width, const Weights& weights) {
-    for (int o = 0; o < out_size; ++o) {
-        const auto at = static_cast<std::size_t>(o);
-        const std::int32_t* w = &weights.w[at * static_cast<std::size_t>(weights.taps)];
-        const std::uint8_t* from = in + weights.first[at] * step;
-        for (int v = 0; v < width; ++v) {
-            std::int64_t sum = 0;
-            for (int k = 0; k < weights.count[at]; ++k) sum += std::int64_t{from[k * step + v]} * w[k];
-            out[o * step + v] = to_byte(sum);
+Image filter_columns(const Image& image, int height, ResizeFilter filter) {
+    Image out(height, image.width, image.channels);
+    const Weights weights = make_weights(image.height, height, filter);
+    std::vector<std::int32_t> sum(out.view().row_bytes());
+    for (int y = 0; y < height; ++y) {
+        const auto at = static_cast<std::size_t>(y);
+        std::fill(sum.begin(), sum.end(), kHalf);
+        for (int k = 0; k < weights.count[at]; ++k) {
+            const std::uint8_t* from = image.view().row(weights.first[at] + k);
+            const std::int32_t w = weights.of(at)[k];
+            for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += from[i] * w;
         }
+        std::transform(sum.begin(), sum.end(), out.row(y), to_byte);
     }
+    return out;
+}
+
+/// Source position of each output position. Pillow adds up the step, and so do we: on exact halves the
+/// rounding of the sum decides.
+std::vector<int> nearest_positions(int in, int out) {
+    const double step = static_cast<double>(in) / out;
+    std::vector<int> at;
+    double position = 0.5 * step;
+    for (int o = 0; o < out; ++o, position += step)
+        at.push_back(std::min(in - 1, static_cast<int>(position)));
+    return at;
 }
 
 Image resize_nearest(const ImageView& image, int height, int width) {
     Image out(height, width, image.channels);
-    const double sy = static_cast<double>(image.height) / height;
-    const double sx = static_cast<double>(image.width) / width;
-    for (int y = 0; y < height; ++y) {
-        const std::uint8_t* from = image.row(std::min(image.height - 1, static_cast<int>((y + 0.5) * sy)));
-        for (int x = 0; x < width; ++x) {
-            const int column = std::min(image.width - 1, static_cast<int>((x + 0.5) * sx));
-            for (int c = 0; c < image.channels; ++c)
-                out.row(y)[x * image.channels + c] = from[column * image.channels + c];
-        }
-    }
+    const auto rows = nearest_positions(image.height, height);
+    const auto columns = nearest_positions(image.width, width);
+    std::uint8_t* to = out.pixels.data();
+    for (const int y : rows)
+        for (const int x : columns) to = std::copy_n(image.row(y) + x * image.channels, image.channels, to);
     return out;
 }
 
@@ -98,19 +127,16 @@ Image resize_nearest(const ImageView& image, int height, int width) {
 
 Image resize(const ImageView& image, int height, int width, ResizeFilter filter) {
     if (filter == ResizeFilter::Nearest) return resize_nearest(image, height, width);
-    Image wide(image);
-    if (width != image.width) {
+    Image wide;
+    if (width == image.width) {
+        wide = Image(image);
+    } else {
         wide = Image(image.height, width, image.channels);
         const Weights weights = make_weights(image.width, width, filter);
-        for (int y = 0; y < image.height; ++y)
-            filter_line(image.row(y), wide.row(y), width, image.channels, image.channels, weights);
+        const auto pass = image.channels == 1 ? filter_row<1> : filter_row<3>;
+        for (int y = 0; y < image.height; ++y) pass(image.row(y), wide.row(y), width, weights);
     }
-    if (height == image.height) return wide;
-    Image out(height, width, image.channels);
-    const Weights weights = make_weights(image.height, height, filter);
-    const auto row = static_cast<int>(out.view().row_bytes());
-    filter_line(wide.pixels.data(), out.pixels.data(), height, row, row, weights);
-    return out;
+    return height == image.height ? wide : filter_columns(wide, height, filter);
 }
 
 }  // namespace fovea

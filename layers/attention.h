@@ -14,8 +14,8 @@ struct SelfAttention : Module {
     double scale = 1.0;
 
     SelfAttention() = default;
-    SelfAttention(std::int64_t width, std::int64_t head_count, double attention_scale, bool qkv_bias,
-                  double dropout);
+    SelfAttention(std::int64_t width, std::int64_t head_count, double attention_scale,
+                  bool qkv_bias, double dropout);
     void visit(Visitor& v) override;
     Tensor forward(const Tensor& x, const Pass& pass) const;
 };

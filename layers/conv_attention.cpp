@@ -7,7 +7,8 @@ namespace fovea {
 
 ConvProjection::ConvProjection(std::int64_t channels, std::int64_t kernel, std::int64_t stride,
                                std::int64_t padding, double bn_eps, double bn_momentum)
-    : conv(channels, channels, kernel, stride, padding, channels, false), bn(channels, bn_eps, bn_momentum) {}
+    : conv(channels, channels, kernel, stride, padding, channels, false),
+      bn(channels, bn_eps, bn_momentum) {}
 
 void ConvProjection::visit(Visitor& v) {
     v("conv", conv);
@@ -16,11 +17,15 @@ void ConvProjection::visit(Visitor& v) {
 
 ConvAttention::ConvAttention(const ConvAttentionConfig& c)
     : proj_q(c.width, c.width, c.qkv_bias), proj_k(c.width, c.width, c.qkv_bias),
-      proj_v(c.width, c.width, c.qkv_bias), proj(c.width, c.width), proj_drop(c.dropout), config(c) {
+      proj_v(c.width, c.width, c.qkv_bias), proj(c.width, c.width), proj_drop(c.dropout),
+      config(c) {
     if (!c.conv_projection) return;
-    conv_proj_q = ConvProjection(c.width, c.kernel, c.stride_q, c.padding_q, c.bn_eps, c.bn_momentum);
-    conv_proj_k = ConvProjection(c.width, c.kernel, c.stride_kv, c.padding_kv, c.bn_eps, c.bn_momentum);
-    conv_proj_v = ConvProjection(c.width, c.kernel, c.stride_kv, c.padding_kv, c.bn_eps, c.bn_momentum);
+    conv_proj_q =
+        ConvProjection(c.width, c.kernel, c.stride_q, c.padding_q, c.bn_eps, c.bn_momentum);
+    conv_proj_k =
+        ConvProjection(c.width, c.kernel, c.stride_kv, c.padding_kv, c.bn_eps, c.bn_momentum);
+    conv_proj_v =
+        ConvProjection(c.width, c.kernel, c.stride_kv, c.padding_kv, c.bn_eps, c.bn_momentum);
 }
 
 void ConvAttention::visit(Visitor& v) {
@@ -41,8 +46,8 @@ Tensor ConvAttention::heads_of(const Tensor& tokens, const Linear& projection) c
     return ops::reshape(y, {y.size(0), y.size(1), config.heads, config.width / config.heads});
 }
 
-Tensor ConvAttention::forward(const Tensor& x, std::int64_t height, std::int64_t width, bool class_token,
-                              const Pass& pass) const {
+Tensor ConvAttention::forward(const Tensor& x, std::int64_t height, std::int64_t width,
+                              bool class_token, const Pass& pass) const {
     const std::int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
     Tensor q = x, k = x, v = x;
     if (config.conv_projection) {

@@ -15,10 +15,12 @@ struct ConvProjection : Module {
     BatchNorm2d bn;
 
     ConvProjection() = default;
-    ConvProjection(std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                   double bn_eps, double bn_momentum);
+    ConvProjection(std::int64_t channels, std::int64_t kernel, std::int64_t stride,
+                   std::int64_t padding, double bn_eps, double bn_momentum);
     void visit(Visitor& v) override;
-    Tensor forward(const Tensor& x, const Pass& pass) const { return bn.forward(conv.forward(x), pass); }
+    Tensor forward(const Tensor& x, const Pass& pass) const {
+        return bn.forward(conv.forward(x), pass);
+    }
 };
 
 struct ConvAttentionConfig {

@@ -28,7 +28,8 @@ struct DropPath : Module {
     explicit DropPath(double drop_rate) : rate(drop_rate) {}
     void visit(Visitor& v) override { v.site("mask", site); }
     Tensor add(const Tensor& residual, const Tensor& branch, const Pass& pass) const {
-        return ops::residual_drop_path(residual, branch, pass.training ? rate : 0.0, pass.random(site));
+        return ops::residual_drop_path(residual, branch, pass.training ? rate : 0.0,
+                                       pass.random(site));
     }
 };
 

@@ -20,7 +20,8 @@ void truncated_normal(const Tensor& t, double std, const RandomSite& site, doubl
         do {
             const Philox4 bits = draw.bits(i);
             const double u1 = 1.0 - to_unit(bits.v[0]), u2 = to_unit(bits.v[1]);
-            values[i] = std * std::sqrt(-2.0 * std::log(u1)) * std::cos(2.0 * std::numbers::pi * u2);
+            values[i] =
+                std * std::sqrt(-2.0 * std::log(u1)) * std::cos(2.0 * std::numbers::pi * u2);
             ++draw.step;
         } while (std::abs(values[i]) > limit);
     }

@@ -14,7 +14,9 @@ void Visitor::operator()(const char* name, Module& m) {
 std::vector<NamedParameter> parameters_of(Module& m) {
     struct Collect : Visitor {
         std::vector<NamedParameter> found;
-        void parameter(const std::string& name, Parameter& p) override { found.push_back({name, &p}); }
+        void parameter(const std::string& name, Parameter& p) override {
+            found.push_back({name, &p});
+        }
     } collect;
     m.visit(collect);
     return std::move(collect.found);
@@ -55,7 +57,8 @@ void move_to(Module& m, Device device, DType dtype) {
             if (wanted) p.value.set_requires_grad();
         }
         void buffer(const std::string&, Buffer& b) override {
-            b.value = is_floating(b.value.dtype()) ? b.value.to(dtype).to(device) : b.value.to(device);
+            b.value =
+                is_floating(b.value.dtype()) ? b.value.to(dtype).to(device) : b.value.to(device);
         }
     } move;
     move.device = device;

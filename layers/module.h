@@ -26,7 +26,8 @@ enum class Layout : std::uint8_t {
 struct Parameter {
     Tensor value;
     Layout layout = Layout::Plain;
-    bool no_decay = false;  ///< beyond the rule "at most one axis": class tokens, position embeddings
+    bool no_decay =
+        false;  ///< beyond the rule "at most one axis": class tokens, position embeddings
 
     operator const Tensor&() const { return value; }  // NOLINT: a Parameter is used as its value
 };
@@ -56,7 +57,8 @@ public:
     template <class M, class = std::enable_if_t<std::is_base_of_v<Module, M>>>
     void operator()(const char* name, std::vector<M>& modules) {
         const std::size_t mark = enter(name);
-        for (std::size_t i = 0; i < modules.size(); ++i) (*this)(std::to_string(i).c_str(), modules[i]);
+        for (std::size_t i = 0; i < modules.size(); ++i)
+            (*this)(std::to_string(i).c_str(), modules[i]);
         path_.resize(mark);
     }
 
@@ -92,13 +94,15 @@ protected:
 
 /// What a forward pass must know beside its input.
 struct Pass {
-    bool training = false;    ///< dropout and drop-path act, BatchNorm uses the batch's statistics
-    std::uint64_t seed = 0;   ///< of the run
-    std::uint32_t step = 0;   ///< training step (micro-step under gradient accumulation)
+    bool training = false;   ///< dropout and drop-path act, BatchNorm uses the batch's statistics
+    std::uint64_t seed = 0;  ///< of the run
+    std::uint32_t step = 0;  ///< training step (micro-step under gradient accumulation)
     /// Called with the path of every tapped tensor (see Taps in layers/taps.h); null: nobody looks.
     std::function<void(const std::string&, const Tensor&)> const* tap = nullptr;
 
-    RandomSite random(std::uint32_t site) const { return {seed, RandomStream::Dropout, site, step}; }
+    RandomSite random(std::uint32_t site) const {
+        return {seed, RandomStream::Dropout, site, step};
+    }
 };
 
 struct NamedParameter {

@@ -35,7 +35,8 @@ void BatchNorm2d::visit(Visitor& v) {
 
 Tensor BatchNorm2d::forward(const Tensor& x, const Pass& pass) const {
     if (pass.training) num_batches_tracked.value.fill(num_batches_tracked.value.item() + 1);
-    return ops::batch_norm(x, weight, bias, running_mean, running_var, pass.training, eps, momentum);
+    return ops::batch_norm(x, weight, bias, running_mean, running_var, pass.training, eps,
+                           momentum);
 }
 
 }  // namespace fovea

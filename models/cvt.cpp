@@ -10,7 +10,8 @@
 
 namespace fovea {
 
-CvtPatchEmbed::CvtPatchEmbed(std::int64_t in, const CvtStageConfig& c, double ln_eps) : kind(c.embed) {
+CvtPatchEmbed::CvtPatchEmbed(std::int64_t in, const CvtStageConfig& c, double ln_eps)
+    : kind(c.embed) {
     if (kind == CvtEmbed::Conv) {
         proj = Conv2d(in, c.embed_dim, c.patch_size, c.stride, c.padding);
         norm = LayerNorm(c.embed_dim, ln_eps);
@@ -50,11 +51,13 @@ CvtBlock::CvtBlock(const CvtConfig& model, const CvtStageConfig& stage, double d
         model.scale_by_head_dim ? stage.embed_dim / stage.num_heads : stage.embed_dim;
     const double scale = 1.0 / std::sqrt(static_cast<double>(scaled_width));
     if (packed) {
-        packed_attn = SelfAttention(stage.embed_dim, stage.num_heads, scale, stage.qkv_bias, model.dropout);
+        packed_attn =
+            SelfAttention(stage.embed_dim, stage.num_heads, scale, stage.qkv_bias, model.dropout);
     } else {
-        attn = ConvAttention({stage.embed_dim, stage.num_heads, stage.conv_projection, stage.kernel_qkv,
-                              stage.padding_q, stage.padding_kv, stage.stride_q, stage.stride_kv,
-                              stage.qkv_bias, scale, model.bn_eps, model.bn_momentum, model.dropout});
+        attn = ConvAttention({stage.embed_dim, stage.num_heads, stage.conv_projection,
+                              stage.kernel_qkv, stage.padding_q, stage.padding_kv, stage.stride_q,
+                              stage.stride_kv, stage.qkv_bias, scale, model.bn_eps,
+                              model.bn_momentum, model.dropout});
     }
 }
 
@@ -88,7 +91,8 @@ CvtStage::CvtStage(const CvtConfig& model, std::size_t index) : pos_drop(model.d
     }
     patch_embed = CvtPatchEmbed(in, c, model.ln_eps);
     for (std::int64_t i = 0; i < c.depth; ++i) {
-        const double share = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0.0;
+        const double share =
+            c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0.0;
         blocks.emplace_back(model, c, c.drop_path * share);
     }
 }
@@ -102,12 +106,14 @@ void CvtStage::visit(Visitor& v) {
 
 CvtStage::Output CvtStage::forward(const Tensor& x, const Pass& pass) const {
     const Tensor map = patch_embed.forward(x);
-    const std::int64_t batch = map.size(0), height = map.size(1), width = map.size(2), channels = map.size(3);
+    const std::int64_t batch = map.size(0), height = map.size(1), width = map.size(2),
+                       channels = map.size(3);
     const bool with_token = cls_token.value.defined();
     Tensor tokens = ops::reshape(map, {batch, height * width, channels});
     if (with_token) tokens = ops::concat({ops::expand(cls_token, {batch, 1, channels}), tokens}, 1);
     tokens = pos_drop.forward(tokens, pass);
-    for (const CvtBlock& block : blocks) tokens = block.forward(tokens, height, width, with_token, pass);
+    for (const CvtBlock& block : blocks)
+        tokens = block.forward(tokens, height, width, with_token, pass);
     if (!with_token) return {ops::reshape(tokens, {batch, height, width, channels}), {}};
     const Tensor patches = ops::slice(tokens, 1, 1, tokens.size(1));
     return {ops::reshape(patches, {batch, height, width, channels}), ops::slice(tokens, 1, 0, 1)};
@@ -116,7 +122,8 @@ CvtStage::Output CvtStage::forward(const Tensor& x, const Pass& pass) const {
 Cvt::Cvt(const CvtConfig& config) : config_(config) {
     const bool ends_with_token = !config.stages.empty() && config.stages.back().class_token;
     if (config.stages.empty() || (!config.mean_head && !ends_with_token))
-        throw Error("C04", "a CvT needs at least one stage, and its last one a class token or a mean head");
+        throw Error(
+            "C04", "a CvT needs at least one stage, and its last one a class token or a mean head");
     for (const CvtStageConfig& stage : config.stages)
         if (config.packed_qkv && stage.conv_projection)
             throw Error("C04", "a CvT with packed qkv cannot have convolutional projections");
@@ -127,7 +134,8 @@ Cvt::Cvt(const CvtConfig& config) : config_(config) {
 }
 
 void Cvt::visit(Visitor& v) {
-    for (std::size_t i = 0; i < stages_.size(); ++i) v(("stage" + std::to_string(i)).c_str(), stages_[i]);
+    for (std::size_t i = 0; i < stages_.size(); ++i)
+        v(("stage" + std::to_string(i)).c_str(), stages_[i]);
     v("norm", norm_);
     v("head", head_);
 }
@@ -141,6 +149,12 @@ Tensor Cvt::forward(const Tensor& images, const Pass& pass) const {
     }
     const Tensor token = ops::reshape(out.class_token, {images.size(0), -1});
     return head_.forward(norm_.forward(token));
+}
+
+std::int64_t Cvt::macs() const { return cvt_macs(config_); }
+
+std::string Cvt::own_name(const std::string& foreign) const {
+    return cvt_name_from_huggingface(foreign).value_or(foreign);
 }
 
 void Cvt::initialise(std::uint64_t seed) {
@@ -160,7 +174,8 @@ void Cvt::initialise(std::uint64_t seed) {
                     init::uniform(conv->bias, bound, init::site_of(seed, name + ".bias"));
             } else if (auto* stage = dynamic_cast<CvtStage*>(&m)) {
                 if (stage->cls_token.value.defined())
-                    init::truncated_normal(stage->cls_token, 0.02, init::site_of(seed, name + ".cls_token"));
+                    init::truncated_normal(stage->cls_token, 0.02,
+                                           init::site_of(seed, name + ".cls_token"));
             }
         }
     } initialise;

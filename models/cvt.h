@@ -12,6 +12,7 @@
 #include "layers/attention.h"
 #include "layers/conv_attention.h"
 #include "layers/mlp.h"
+#include "models/classifier.h"
 
 namespace fovea {
 
@@ -89,17 +90,19 @@ struct CvtStage : Module {
     Output forward(const Tensor& x, const Pass& pass) const;
 };
 
-class Cvt : public Module {
+class Cvt : public Classifier {
 public:
     explicit Cvt(const CvtConfig& config);
 
     void visit(Visitor& v) override;
-    /// images [B,H,W,in_channels] -> logits [B,num_classes].
-    Tensor forward(const Tensor& images, const Pass& pass) const;
+    Tensor forward(const Tensor& images, const Pass& pass) const override;
 
     /// Microsoft's initialisation: linear weights normal 0.02, biases 0; class token 0.02;
     /// convolutions and the head's bias as PyTorch's default.
-    void initialise(std::uint64_t seed);
+    void initialise(std::uint64_t seed) override;
+    std::int64_t macs() const override;
+    /// Knows Hugging Face's names.
+    std::string own_name(const std::string& foreign) const override;
 
     const CvtConfig& config() const { return config_; }
 

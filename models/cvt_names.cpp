@@ -15,12 +15,18 @@ struct NamePair {
 constexpr std::array<NamePair, 14> kBlockParts = {{
     {"norm1.", "layernorm_before."},
     {"norm2.", "layernorm_after."},
-    {"attn.conv_proj_q.conv.", "attention.attention.convolution_projection_query.convolution_projection.convolution."},
-    {"attn.conv_proj_k.conv.", "attention.attention.convolution_projection_key.convolution_projection.convolution."},
-    {"attn.conv_proj_v.conv.", "attention.attention.convolution_projection_value.convolution_projection.convolution."},
-    {"attn.conv_proj_q.bn.", "attention.attention.convolution_projection_query.convolution_projection.normalization."},
-    {"attn.conv_proj_k.bn.", "attention.attention.convolution_projection_key.convolution_projection.normalization."},
-    {"attn.conv_proj_v.bn.", "attention.attention.convolution_projection_value.convolution_projection.normalization."},
+    {"attn.conv_proj_q.conv.",
+     "attention.attention.convolution_projection_query.convolution_projection.convolution."},
+    {"attn.conv_proj_k.conv.",
+     "attention.attention.convolution_projection_key.convolution_projection.convolution."},
+    {"attn.conv_proj_v.conv.",
+     "attention.attention.convolution_projection_value.convolution_projection.convolution."},
+    {"attn.conv_proj_q.bn.",
+     "attention.attention.convolution_projection_query.convolution_projection.normalization."},
+    {"attn.conv_proj_k.bn.",
+     "attention.attention.convolution_projection_key.convolution_projection.normalization."},
+    {"attn.conv_proj_v.bn.",
+     "attention.attention.convolution_projection_value.convolution_projection.normalization."},
     {"attn.proj_q.", "attention.attention.projection_query."},
     {"attn.proj_k.", "attention.attention.projection_key."},
     {"attn.proj_v.", "attention.attention.projection_value."},
@@ -68,7 +74,8 @@ std::optional<std::string> rename(const std::string& name, bool to_microsoft) {
     const std::string stage_to = to_microsoft ? "stage" : "cvt.encoder.stages.";
     const std::string block_from = to_microsoft ? "layers." : "blocks.";
     const std::string block_to = to_microsoft ? "blocks." : "layers.";
-    if (name.compare(0, stage_from.size(), stage_from) != 0) return translate(name, kTopParts, to_microsoft);
+    if (name.compare(0, stage_from.size(), stage_from) != 0)
+        return translate(name, kTopParts, to_microsoft);
     std::size_t at = stage_from.size();
     const std::string head = stage_to + take_number(name, at) + ".";
     if (name.compare(at, block_from.size(), block_from) != 0) {
@@ -83,8 +90,12 @@ std::optional<std::string> rename(const std::string& name, bool to_microsoft) {
 
 }  // namespace
 
-std::optional<std::string> cvt_name_from_huggingface(const std::string& name) { return rename(name, true); }
+std::optional<std::string> cvt_name_from_huggingface(const std::string& name) {
+    return rename(name, true);
+}
 
-std::string cvt_name_to_huggingface(const std::string& name) { return rename(name, false).value_or(name); }
+std::string cvt_name_to_huggingface(const std::string& name) {
+    return rename(name, false).value_or(name);
+}
 
 }  // namespace fovea

@@ -53,7 +53,8 @@ CvtConfig tiny() {
     return config;
 }
 
-std::int64_t out_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+std::int64_t out_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                        std::int64_t padding) {
     return (in + 2 * padding - kernel) / stride + 1;
 }
 
@@ -102,7 +103,8 @@ std::int64_t cvt_macs(const CvtConfig& config) {
         }
         const std::int64_t tokens = height * width + token, tq = queries + token, tk = keys + token;
         const auto hidden = static_cast<std::int64_t>(static_cast<double>(c) * s.mlp_ratio);
-        const std::int64_t block = depthwise + (2 * tq + 2 * tk) * c * c + 2 * tq * tk * c + 2 * tokens * c * hidden;
+        const std::int64_t block =
+            depthwise + (2 * tq + 2 * tk) * c * c + 2 * tq * tk * c + 2 * tokens * c * hidden;
         total += s.depth * block;
         in = c;
     }

@@ -14,8 +14,8 @@ void swap_values(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Ema::Ema(Module& model, const ParamStore& store, double decay, bool warmup)
-    : model_values_(store.values()), values_(store.values().clone()), model_buffers_(buffers_of(model)),
-      decay_(decay), warmup_(warmup) {
+    : model_values_(store.values()), values_(store.values().clone()),
+      model_buffers_(buffers_of(model)), decay_(decay), warmup_(warmup) {
     for (const NamedBuffer& b : model_buffers_) buffers_.push_back(b.buffer->value.clone());
 }
 
@@ -34,7 +34,8 @@ void Ema::update() {
 
 void Ema::swap() {
     swap_values(model_values_, values_);
-    for (std::size_t i = 0; i < buffers_.size(); ++i) swap_values(model_buffers_[i].buffer->value, buffers_[i]);
+    for (std::size_t i = 0; i < buffers_.size(); ++i)
+        swap_values(model_buffers_[i].buffer->value, buffers_[i]);
 }
 
 }  // namespace fovea

@@ -18,12 +18,14 @@ void Adam::step(ParamStore& store, double lr, double grad_scale) {
     args.decoupled = options_.decoupled;
     args.amsgrad = options_.amsgrad;
     store.values().bump_version();
-    kernels::adam_step(store.values().stream(), store.values().view(), exp_avg_.view(), exp_avg_sq_.view(),
-                       max_exp_avg_sq_.view(), store.gradients(), store.segments(), args);
+    kernels::adam_step(store.values().stream(), store.values().view(), exp_avg_.view(),
+                       exp_avg_sq_.view(), max_exp_avg_sq_.view(), store.gradients(),
+                       store.segments(), args);
 }
 
 std::vector<std::pair<std::string, Tensor>> Adam::state() const {
-    std::vector<std::pair<std::string, Tensor>> out = {{"exp_avg", exp_avg_}, {"exp_avg_sq", exp_avg_sq_}};
+    std::vector<std::pair<std::string, Tensor>> out = {{"exp_avg", exp_avg_},
+                                                       {"exp_avg_sq", exp_avg_sq_}};
     if (max_exp_avg_sq_.defined()) out.emplace_back("max_exp_avg_sq", max_exp_avg_sq_);
     return out;
 }

@@ -7,10 +7,12 @@
 
 namespace fovea {
 
-ParamStore::ParamStore(Module& model, const ParamStoreOptions& options) : parameters_(parameters_of(model)) {
+ParamStore::ParamStore(Module& model, const ParamStoreOptions& options)
+    : parameters_(parameters_of(model)) {
     if (parameters_.empty()) throw Error("B04", "the model has no parameters");
     const Tensor& first = parameters_.front().parameter->value;
-    const auto line = static_cast<std::int64_t>(64 / size_of(first.dtype()));  // elements of a cache line
+    const auto line =
+        static_cast<std::int64_t>(64 / size_of(first.dtype()));  // elements of a cache line
     std::int64_t total = 0;
     for (const NamedParameter& named : parameters_) {
         const Parameter& p = *named.parameter;
@@ -45,7 +47,8 @@ Tensor ParamStore::new_arena() const {
 
 Tensor ParamStore::slice_of(const Tensor& arena, std::size_t i) const {
     const Segment& s = segments_[i];
-    return arena.slice(0, s.offset, s.offset + s.size).reshape(parameters_[i].parameter->value.shape());
+    return arena.slice(0, s.offset, s.offset + s.size)
+        .reshape(parameters_[i].parameter->value.shape());
 }
 
 }  // namespace fovea

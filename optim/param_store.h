@@ -24,7 +24,9 @@ public:
 
     const Tensor& values() const { return values_; }        ///< [n], parameters one after another
     const Tensor& gradients() const { return gradients_; }  ///< [n], backward adds into it
-    Segments segments() const { return {segments_.data(), static_cast<std::int64_t>(segments_.size())}; }
+    Segments segments() const {
+        return {segments_.data(), static_cast<std::int64_t>(segments_.size())};
+    }
     const std::vector<NamedParameter>& parameters() const { return parameters_; }
     /// The table's entry of parameter i, to change lr_scale, weight_decay or frozen.
     Segment& segment(std::size_t i) { return segments_[i]; }

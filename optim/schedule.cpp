@@ -7,7 +7,8 @@ namespace fovea {
 
 double CosineSchedule::at(std::int64_t step) const {
     if (step < warmup_steps)
-        return warmup_lr + (lr - warmup_lr) * static_cast<double>(step) / static_cast<double>(warmup_steps);
+        return warmup_lr +
+               (lr - warmup_lr) * static_cast<double>(step) / static_cast<double>(warmup_steps);
     if (step >= total_steps) return min_lr;
     const double progress =
         static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);

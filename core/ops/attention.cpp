@@ -17,8 +17,8 @@ struct AttentionOp : Node {
     Tensor forward(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
         check(q.rank() == 4 && k.rank() == 4 && k.shape() == v.shape(), "attention",
               "q [B,Tq,H,D], k and v [B,Tk,H,D]", q, k, v);
-        check(q.size(0) == k.size(0) && q.size(2) == k.size(2) && q.size(3) == k.size(3), "attention",
-              "q and k must agree in B, H and D", q, k);
+        check(q.size(0) == k.size(0) && q.size(2) == k.size(2) && q.size(3) == k.size(3),
+              "attention", "q and k must agree in B, H and D", q, k);
         scale_ = scale;
         dq_ = sink(q);
         dk_ = sink(k);
@@ -39,8 +39,8 @@ struct AttentionOp : Node {
         Tensor dq = Tensor::empty(q.shape(), q.dtype(), q.device());
         Tensor dk = Tensor::empty(k.shape(), k.dtype(), k.device());
         Tensor dv = Tensor::empty(v.shape(), v.dtype(), v.device());
-        kernels::attention_backward(dout.stream(), dq.view(), dk.view(), dv.view(), dout, o_.get(), lse_, q, k,
-                                    v, scale_);
+        kernels::attention_backward(dout.stream(), dq.view(), dk.view(), dv.view(), dout, o_.get(),
+                                    lse_, q, k, v, scale_);
         dq_.add(std::move(dq));
         dk_.add(std::move(dk));
         dv_.add(std::move(dv));
@@ -82,10 +82,10 @@ struct PackedAttentionOp : Node {
     void backward(const Tensor& dout) override {
         const Tensor &qkv = qkv_.get(), &o = o_.get();
         Tensor dqkv = Tensor::empty(qkv.shape(), qkv.dtype(), qkv.device());
-        kernels::attention_backward(dout.stream(), part_of(dqkv, heads_, 0).view(),
-                                    part_of(dqkv, heads_, 1).view(), part_of(dqkv, heads_, 2).view(),
-                                    dout.reshape(o.shape()), o, lse_, part_of(qkv, heads_, 0),
-                                    part_of(qkv, heads_, 1), part_of(qkv, heads_, 2), scale_);
+        kernels::attention_backward(
+            dout.stream(), part_of(dqkv, heads_, 0).view(), part_of(dqkv, heads_, 1).view(),
+            part_of(dqkv, heads_, 2).view(), dout.reshape(o.shape()), o, lse_,
+            part_of(qkv, heads_, 0), part_of(qkv, heads_, 1), part_of(qkv, heads_, 2), scale_);
         dqkv_.add(std::move(dqkv));
     }
 

@@ -13,11 +13,14 @@ template <class... Tensors>
 void check(bool ok, const char* op, const char* what, const Tensors&... tensors) {
     if (ok) return;
     std::string got;
-    ((got += (got.empty() ? "" : ", ") + (tensors.defined() ? to_string(tensors.shape()) : "none")), ...);
+    ((got += (got.empty() ? "" : ", ") + (tensors.defined() ? to_string(tensors.shape()) : "none")),
+     ...);
     throw Error("B01", std::string(op) + ": " + what + " (got " + got + ")");
 }
 
 /// The leading axes flattened: [.., C] as [rows, C].
-inline Tensor as_rows(const Tensor& x) { return x.reshape({x.numel() / (x.size(-1) ? x.size(-1) : 1), x.size(-1)}); }
+inline Tensor as_rows(const Tensor& x) {
+    return x.reshape({x.numel() / (x.size(-1) ? x.size(-1) : 1), x.size(-1)});
+}
 
 }  // namespace fovea::ops

@@ -13,7 +13,8 @@ struct Conv2dOp : Node {
 
     Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvParams& params) {
         check(x.rank() == 4 && w.rank() == 4, "conv2d", "x [N,H,W,C] and w [O,R,S,C/groups]", x, w);
-        check(params.groups > 0 && x.size(3) == w.size(3) * params.groups && w.size(0) % params.groups == 0,
+        check(params.groups > 0 && x.size(3) == w.size(3) * params.groups &&
+                  w.size(0) % params.groups == 0,
               "conv2d", "channels of x and w do not fit the groups", x, w);
         check(!bias.defined() || bias.numel() == w.size(0), "conv2d", "bias must be [O]", w, bias);
         const std::int64_t rows = params.out(0, x.size(1), w.size(1));
@@ -34,7 +35,8 @@ struct Conv2dOp : Node {
     void backward(const Tensor& dy) override {
         if (dw_) {
             const GradSink::Buffer dw = dw_.open();
-            kernels::conv2d_backward_weight(dy.stream(), dw.view, View{}, dy, x_.get(), params_, dw.mode);
+            kernels::conv2d_backward_weight(dy.stream(), dw.view, View{}, dy, x_.get(), params_,
+                                            dw.mode);
         }
         if (dbias_) {
             const GradSink::Buffer dbias = dbias_.open();

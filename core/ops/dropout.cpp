@@ -38,7 +38,8 @@ struct ResidualDropPathOp : Node {
     const char* name() const override { return "residual_drop_path"; }
 
     Tensor forward(const Tensor& residual, const Tensor& branch, double p, const RandomSite& site) {
-        check(residual.shape() == branch.shape(), "residual_drop_path", "shapes must agree", residual, branch);
+        check(residual.shape() == branch.shape(), "residual_drop_path", "shapes must agree",
+              residual, branch);
         check(p >= 0.0 && p < 1.0, "residual_drop_path", "p must be in [0, 1)", branch);
         p_ = p;
         site_ = site;
@@ -70,7 +71,8 @@ Tensor dropout(const Tensor& x, double p, const RandomSite& site) {
     return p == 0.0 ? x : apply<DropoutOp>(contiguous(x), p, site);
 }
 
-Tensor residual_drop_path(const Tensor& residual, const Tensor& branch, double p, const RandomSite& site) {
+Tensor residual_drop_path(const Tensor& residual, const Tensor& branch, double p,
+                          const RandomSite& site) {
     if (p == 0.0) return add(residual, branch);
     return apply<ResidualDropPathOp>(contiguous(residual), contiguous(branch), p, site);
 }

@@ -11,6 +11,7 @@ Tensor dropout(const Tensor& x, double p, const RandomSite& site);
 
 /// residual + branch, where a sample's whole branch is dropped with probability p and scaled by 1/(1-p)
 /// otherwise (stochastic depth, Huang et al. 2016). p = 0 is a plain addition.
-Tensor residual_drop_path(const Tensor& residual, const Tensor& branch, double p, const RandomSite& site);
+Tensor residual_drop_path(const Tensor& residual, const Tensor& branch, double p,
+                          const RandomSite& site);
 
 }  // namespace fovea::ops

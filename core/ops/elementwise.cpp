@@ -42,7 +42,8 @@ struct BinaryOp : Node {
     const char* name() const override { return "binary"; }
 
     Tensor forward(const Tensor& a, const Tensor& b, Binary op) {
-        check(a.dtype() == b.dtype() && a.device() == b.device(), "binary", "dtypes or devices differ", a, b);
+        check(a.dtype() == b.dtype() && a.device() == b.device(), "binary",
+              "dtypes or devices differ", a, b);
         op_ = op;
         da_ = sink(a);
         db_ = sink(b);
@@ -74,7 +75,8 @@ private:
             case Binary::Mul: return compute(dy, a_.get(), Binary::Mul);
             case Binary::Div: {  // -dy a / b^2
                 const Tensor quotient = compute(a_.get(), b_.get(), Binary::Div);
-                return scale(compute(compute(dy, quotient, Binary::Mul), b_.get(), Binary::Div), -1.0);
+                return scale(compute(compute(dy, quotient, Binary::Mul), b_.get(), Binary::Div),
+                             -1.0);
             }
             default: return dy;
         }

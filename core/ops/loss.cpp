@@ -25,10 +25,11 @@ struct CrossEntropyOp : Node {
         if (dlogits_) gradient_ = Tensor::empty(logits.shape(), logits.dtype(), logits.device());
         Tensor loss = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
         if (targets.rank() == 2)
-            kernels::soft_target_cross_entropy(logits.stream(), loss.view(), gradient_.view(), logits, targets);
+            kernels::soft_target_cross_entropy(logits.stream(), loss.view(), gradient_.view(),
+                                               logits, targets);
         else
-            kernels::softmax_cross_entropy(logits.stream(), loss.view(), gradient_.view(), logits, targets,
-                                           smoothing);
+            kernels::softmax_cross_entropy(logits.stream(), loss.view(), gradient_.view(), logits,
+                                           targets, smoothing);
         return loss;
     }
 
@@ -53,8 +54,10 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Reduction reduction) {
-    check(labels.rank() == 1 && labels.dtype() == DType::I64, "cross_entropy", "labels [B] of I64", labels);
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing,
+                     Reduction reduction) {
+    check(labels.rank() == 1 && labels.dtype() == DType::I64, "cross_entropy", "labels [B] of I64",
+          labels);
     return reduced(apply<CrossEntropyOp>(contiguous(logits), labels, smoothing), reduction);
 }
 

@@ -13,6 +13,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothin
                      Reduction reduction = Reduction::Mean);
 
 /// The same with given targets [B,C] (mixup, distillation).
-Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, Reduction reduction = Reduction::Mean);
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets,
+                          Reduction reduction = Reduction::Mean);
 
 }  // namespace fovea::ops

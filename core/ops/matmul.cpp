@@ -17,7 +17,8 @@ struct MatmulOp : Node {
         const int r = a.rank();
         check(r == b.rank() && (r == 2 || r == 3) && (r == 2 || a.size(0) == b.size(0)), "matmul",
               "ranks 2, or 3 with equal batches", a, b);
-        check(a.size(ta ? -2 : -1) == b.size(tb ? -1 : -2), "matmul", "inner extents must agree", a, b);
+        check(a.size(ta ? -2 : -1) == b.size(tb ? -1 : -2), "matmul", "inner extents must agree", a,
+              b);
         ta_ = ta;
         tb_ = tb;
         alpha_ = alpha;
@@ -85,7 +86,8 @@ struct LinearOp : Node {
             const Tensor x = as_rows(x_.get());
             // Both fresh or both accumulating, unless one was frozen or shared: then in two calls.
             if (!dbias_ || dbias.mode == dw.mode) {
-                kernels::linear_backward_weight(dy.stream(), dw.view, dbias.view, dy_rows, x, dw.mode);
+                kernels::linear_backward_weight(dy.stream(), dw.view, dbias.view, dy_rows, x,
+                                                dw.mode);
             } else {
                 kernels::linear_backward_weight(dy.stream(), dw.view, View{}, dy_rows, x, dw.mode);
                 column_sums(dbias, dy_rows);

@@ -45,7 +45,8 @@ struct LayerNormOp : Node {
             mean_ = Tensor::empty({rows.size(0)}, x.dtype(), x.device());
             rstd_ = Tensor::empty({rows.size(0)}, x.dtype(), x.device());
         }
-        kernels::layer_norm_forward(x.stream(), as_rows(y).view(), mean_.view(), rstd_.view(), rows, w, b, eps);
+        kernels::layer_norm_forward(x.stream(), as_rows(y).view(), mean_.view(), rstd_.view(), rows,
+                                    w, b, eps);
         return y;
     }
 
@@ -56,8 +57,8 @@ struct LayerNormOp : Node {
         dx_rows.shape = rows.shape();
         dx_rows.strides = rows.strides();
         const ParameterBuffers p = open_both(dy.stream(), dw_, db_);
-        kernels::layer_norm_backward(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows, w_.get(), mean_,
-                                     rstd_, dx.mode, p.mode);
+        kernels::layer_norm_backward(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows, w_.get(),
+                                     mean_, rstd_, dx.mode, p.mode);
     }
 
 private:
@@ -88,21 +89,22 @@ struct BatchNormOp : Node {
         Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
         const Tensor rows = as_rows(x);
         if (training) {
-            check(rows.size(0) > 1, "batch_norm", "training needs more than one value per channel", x);
+            check(rows.size(0) > 1, "batch_norm", "training needs more than one value per channel",
+                  x);
             mean_ = Tensor::empty({channels}, x.dtype(), x.device());
             rstd_ = Tensor::empty({channels}, x.dtype(), x.device());
             running_mean.bump_version();
             running_var.bump_version();
-            kernels::batch_norm_forward_train(x.stream(), as_rows(y).view(), mean_.view(), rstd_.view(),
-                                              running_mean.view(), running_var.view(), rows, w, b, eps,
-                                              momentum);
+            kernels::batch_norm_forward_train(x.stream(), as_rows(y).view(), mean_.view(),
+                                              rstd_.view(), running_mean.view(), running_var.view(),
+                                              rows, w, b, eps, momentum);
         } else {
             if (wanted()) {
                 mean_ = running_mean;
                 rstd_ = running_var;
             }
-            kernels::batch_norm_forward_eval(x.stream(), as_rows(y).view(), rows, w, b, running_mean,
-                                             running_var, eps);
+            kernels::batch_norm_forward_eval(x.stream(), as_rows(y).view(), rows, w, b,
+                                             running_mean, running_var, eps);
         }
         return y;
     }
@@ -114,11 +116,11 @@ struct BatchNormOp : Node {
         const ParameterBuffers p = open_both(dy.stream(), dw_, db_);
         const View dx_rows = dx.defined() ? as_rows(dx).view() : View{};
         if (training_)
-            kernels::batch_norm_backward_train(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows, w_.get(),
-                                               mean_, rstd_, p.mode);
+            kernels::batch_norm_backward_train(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows,
+                                               w_.get(), mean_, rstd_, p.mode);
         else
-            kernels::batch_norm_backward_eval(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows, w_.get(),
-                                              mean_, rstd_, eps_, p.mode);
+            kernels::batch_norm_backward_eval(dy.stream(), dx_rows, p.dw, p.db, as_rows(dy), rows,
+                                              w_.get(), mean_, rstd_, eps_, p.mode);
         if (dx_) dx_.add(std::move(dx));
     }
 
@@ -138,7 +140,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
 
 Tensor batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
                   const Tensor& running_var, bool training, double eps, double momentum) {
-    return apply<BatchNormOp>(contiguous(x), w, b, running_mean, running_var, training, eps, momentum);
+    return apply<BatchNormOp>(contiguous(x), w, b, running_mean, running_var, training, eps,
+                              momentum);
 }
 
 }  // namespace fovea::ops

@@ -91,7 +91,8 @@ private:
 struct InterpolateOp : Node {
     const char* name() const override { return "interpolate"; }
 
-    Tensor forward(const Tensor& x, std::int64_t rows, std::int64_t columns, const ResizeParams& params) {
+    Tensor forward(const Tensor& x, std::int64_t rows, std::int64_t columns,
+                   const ResizeParams& params) {
         check(x.rank() == 4 && rows > 0 && columns > 0, "interpolate", "x [N,H,W,C]", x);
         params_ = params;
         dx_ = sink(x);
@@ -115,12 +116,17 @@ private:
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& x, const PoolParams& params) { return apply<MaxPoolOp>(contiguous(x), params); }
-Tensor avg_pool2d(const Tensor& x, const PoolParams& params) { return apply<AvgPoolOp>(contiguous(x), params); }
+Tensor max_pool2d(const Tensor& x, const PoolParams& params) {
+    return apply<MaxPoolOp>(contiguous(x), params);
+}
+Tensor avg_pool2d(const Tensor& x, const PoolParams& params) {
+    return apply<AvgPoolOp>(contiguous(x), params);
+}
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t rows, std::int64_t columns) {
     return apply<AdaptiveAvgPoolOp>(contiguous(x), rows, columns);
 }
-Tensor interpolate(const Tensor& x, std::int64_t rows, std::int64_t columns, const ResizeParams& params) {
+Tensor interpolate(const Tensor& x, std::int64_t rows, std::int64_t columns,
+                   const ResizeParams& params) {
     return apply<InterpolateOp>(contiguous(x), rows, columns, params);
 }
 

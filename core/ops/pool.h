@@ -14,6 +14,7 @@ Tensor avg_pool2d(const Tensor& x, const PoolParams& params);
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t rows, std::int64_t columns);
 
 /// Resampling as torch.nn.functional.interpolate to [N,rows,columns,C].
-Tensor interpolate(const Tensor& x, std::int64_t rows, std::int64_t columns, const ResizeParams& params);
+Tensor interpolate(const Tensor& x, std::int64_t rows, std::int64_t columns,
+                   const ResizeParams& params);
 
 }  // namespace fovea::ops

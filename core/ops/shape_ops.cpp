@@ -31,7 +31,8 @@ struct PermuteOp : Node {
         dx_ = sink(x);
         inverse_.resize(axes.size());
         for (std::size_t i = 0; i < axes.size(); ++i)
-            inverse_[static_cast<std::size_t>(axes[i] < 0 ? axes[i] + x.rank() : axes[i])] = static_cast<int>(i);
+            inverse_[static_cast<std::size_t>(axes[i] < 0 ? axes[i] + x.rank() : axes[i])] =
+                static_cast<int>(i);
         return x.permute(axes).contiguous();
     }
 
@@ -60,8 +61,9 @@ struct SliceOp : Node {
         if (dx.mode == GradMode::Overwrite) kernels::fill(dy.stream(), dx.view, 0.0);
         View part = dx.view;
         part.shape.dims[axis_] = end_ - begin_;
-        part.data = static_cast<std::byte*>(part.data) +
-                    static_cast<std::size_t>(begin_ * part.strides.dims[axis_]) * size_of(part.dtype);
+        part.data =
+            static_cast<std::byte*>(part.data) +
+            static_cast<std::size_t>(begin_ * part.strides.dims[axis_]) * size_of(part.dtype);
         const Tensor sum = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
         kernels::binary(dy.stream(), sum.view(), part, dy, Binary::Add);
         kernels::copy(dy.stream(), part, sum);
@@ -84,7 +86,8 @@ struct ConcatOp : Node {
         for (const Tensor& part : parts) {
             Shape expected = shape;
             expected[axis_] = part.rank() == shape.rank ? part.size(axis_) : 0;
-            check(part.shape() == expected, "concat", "shapes must agree beside the joined axis", parts.front(), part);
+            check(part.shape() == expected, "concat", "shapes must agree beside the joined axis",
+                  parts.front(), part);
             total += part.size(axis_);
         }
         shape[axis_] = total;
@@ -138,7 +141,9 @@ private:
 
 }  // namespace
 
-Tensor reshape(const Tensor& x, const Shape& shape) { return apply<ReshapeOp>(contiguous(x), shape); }
+Tensor reshape(const Tensor& x, const Shape& shape) {
+    return apply<ReshapeOp>(contiguous(x), shape);
+}
 Tensor contiguous(const Tensor& x) {
     if (x.is_contiguous()) return x;
     std::vector<int> axes;

@@ -83,7 +83,8 @@ Error file_error(int errno_value, const std::string& action, const std::string& 
         case ENOSPC:
         case EDQUOT:
         case EFBIG:
-            return {"F02", "no space for " + name + " (" + describe_space(errno_value, path, needed) + ")",
+            return {"F02",
+                    "no space for " + name + " (" + describe_space(errno_value, path, needed) + ")",
                     path + " (" + reason + ")", "free space and save again" + intact};
         case EACCES:
         case EPERM:
@@ -111,8 +112,7 @@ void sync_directory(const std::string& dir) {
 }
 
 AtomicFile::AtomicFile(std::string path, std::uint64_t expected_bytes)
-    : path_(std::move(path)),
-      temporary_(path_ + kTemporaryMark + std::to_string(::getpid())),
+    : path_(std::move(path)), temporary_(path_ + kTemporaryMark + std::to_string(::getpid())),
       expected_(expected_bytes) {
     buffer_.reserve(kBufferBytes);
     // An old temporary of this name can only be a leftover. NOFOLLOW: never write through a link.

@@ -31,7 +31,8 @@ std::string hex(std::uint64_t value) {
 // Exponent bits all ones: NaN or infinity.
 template <class Bits>
 std::optional<std::uint64_t> first_with_exponent(std::span<const std::byte> bytes, Bits exponent) {
-    constexpr std::size_t kBlock = 1024;  // search in blocks: the inner loop has no exit and vectorises
+    constexpr std::size_t kBlock =
+        1024;  // search in blocks: the inner loop has no exit and vectorises
     const std::size_t count = bytes.size() / sizeof(Bits);
     const auto at = [&](std::size_t i) {
         Bits value;
@@ -51,8 +52,9 @@ std::optional<std::uint64_t> first_with_exponent(std::span<const std::byte> byte
 void refuse_nonfinite(const Checkpoint& checkpoint) {
     for (const NamedTensor& t : checkpoint.tensors)
         if (const auto i = first_nonfinite(t.dtype, t.bytes))
-            throw Error("N02", "tensor " + t.name + " is not finite (element " + std::to_string(*i) +
-                                   "); the checkpoint was not saved",
+            throw Error("N02",
+                        "tensor " + t.name + " is not finite (element " + std::to_string(*i) +
+                            "); the checkpoint was not saved",
                         "step " + std::to_string(checkpoint.step),
                         "go back to the last checkpoint; lower --lr, or --clip 1.0");
 }
@@ -73,14 +75,16 @@ Metadata pack_metadata(const Checkpoint& c) {
     for (std::size_t i = 0; i < c.classes.size(); ++i) own.emplace(class_key(i), c.classes[i]);
     for (const auto& [key, value] : c.metadata)
         if (!own.emplace(key, value).second)
-            throw Error("K17", "the metadata name is taken by checkpoints", key, "choose another name");
+            throw Error("K17", "the metadata name is taken by checkpoints", key,
+                        "choose another name");
     return own;
 }
 
 // Removes and returns one text.
 std::string take(Metadata& metadata, const std::string& key, const std::string& path) {
     const auto node = metadata.extract(key);
-    if (node.empty()) throw Error("K15", "checkpoint without " + key, path, "take another checkpoint");
+    if (node.empty())
+        throw Error("K15", "checkpoint without " + key, path, "take another checkpoint");
     return node.mapped();
 }
 
@@ -101,7 +105,8 @@ void unpack_metadata(Metadata metadata, Checkpoint& c, const std::string& path) 
     c.config = take(metadata, "config", path);
     c.config_hash = take(metadata, "config_hash", path);
     const std::uint64_t classes = take_number(metadata, "classes", path);
-    for (std::size_t i = 0; i < classes; ++i) c.classes.push_back(take(metadata, class_key(i), path));
+    for (std::size_t i = 0; i < classes; ++i)
+        c.classes.push_back(take(metadata, class_key(i), path));
     metadata.erase(kFormatKey);
     metadata.erase(kHashKey);
     c.metadata = std::move(metadata);
@@ -109,8 +114,8 @@ void unpack_metadata(Metadata metadata, Checkpoint& c, const std::string& path) 
 
 // Hash of the file that `layout` and `tensors` describe.
 std::string hash_content(const SafetensorsLayout& layout, std::span<const NamedTensor> tensors) {
-    const std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> state(XXH64_createState(),
-                                                                                  XXH64_freeState);
+    const std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> state(
+        XXH64_createState(), XXH64_freeState);
     XXH64_reset(state.get(), 0);
     XXH64_update(state.get(), layout.header.data(), layout.header.size());
     for (const std::size_t i : layout.order)
@@ -122,7 +127,8 @@ std::string hash_content(const SafetensorsLayout& layout, std::span<const NamedT
 SafetensorsLayout hashed_layout(const Checkpoint& checkpoint) {
     refuse_nonfinite(checkpoint);
     Metadata metadata = pack_metadata(checkpoint);
-    metadata[kHashKey] = hash_content(layout_safetensors(checkpoint.tensors, metadata), checkpoint.tensors);
+    metadata[kHashKey] =
+        hash_content(layout_safetensors(checkpoint.tensors, metadata), checkpoint.tensors);
     return layout_safetensors(checkpoint.tensors, metadata);
 }
 
@@ -159,8 +165,8 @@ private:
 }  // namespace
 
 const NamedTensor* Checkpoint::find(std::string_view name) const {
-    const auto it =
-        std::find_if(tensors.begin(), tensors.end(), [&](const NamedTensor& t) { return t.name == name; });
+    const auto it = std::find_if(tensors.begin(), tensors.end(),
+                                 [&](const NamedTensor& t) { return t.name == name; });
     return it == tensors.end() ? nullptr : &*it;
 }
 
@@ -199,10 +205,12 @@ Checkpoint load_checkpoint(const std::string& path) {
     Metadata metadata = file.metadata();
     const auto version = metadata.find(kFormatKey);
     if (version == metadata.end())
-        throw Error("K15", "holds weights, but is not a checkpoint", path, "--init FILE loads weights");
+        throw Error("K15", "holds weights, but is not a checkpoint", path,
+                    "--init FILE loads weights");
     if (version->second != kFormatVersion)
-        throw Error("K15", "checkpoint of format version " + version->second + ", this program reads " +
-                               kFormatVersion,
+        throw Error("K15",
+                    "checkpoint of format version " + version->second + ", this program reads " +
+                        kFormatVersion,
                     path, "use the version of the program that wrote it");
 
     Checkpoint checkpoint;

@@ -40,7 +40,8 @@ struct Checkpoint {
     std::vector<std::string> classes;
     Metadata metadata;  ///< any other texts; the names listed above are taken
 
-    std::vector<NamedTensor> tensors;  ///< borrowed when saving; pointing into `storage` when loaded
+    std::vector<NamedTensor>
+        tensors;  ///< borrowed when saving; pointing into `storage` when loaded
     std::shared_ptr<const std::byte[]> storage;
 
     /// The tensor of that name, or null. Linear in the number of tensors.

@@ -120,7 +120,8 @@ struct SafetensorsLayout {
 };
 
 /// Throws K17.
-SafetensorsLayout layout_safetensors(std::span<const NamedTensor> tensors, const Metadata& metadata);
+SafetensorsLayout layout_safetensors(std::span<const NamedTensor> tensors,
+                                     const Metadata& metadata);
 
 /// Writes a laid-out file; the caller commits. Throws F02, F03.
 void write_safetensors(AtomicFile& file, const SafetensorsLayout& layout,

@@ -23,7 +23,8 @@
 namespace fovea {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensors are read as they lie in the file");
+static_assert(std::endian::native == std::endian::little,
+              "tensors are read as they lie in the file");
 
 using json = nlohmann::json;
 
@@ -52,7 +53,8 @@ std::string name_in_message(const std::string& path) {
 }
 
 Error truncated(const std::string& path, std::uint64_t missing, const std::string& of_what) {
-    return {"K02", name_in_message(path) + " is " + with_commas(missing) + " bytes short of " + of_what,
+    return {"K02",
+            name_in_message(path) + " is " + with_commas(missing) + " bytes short of " + of_what,
             path, kCopyAgain};
 }
 
@@ -69,8 +71,8 @@ struct OtherFormat {
 
 constexpr OtherFormat kOtherFormats[] = {
     {"version https://git-lfs", "is a git-lfs pointer, not the file itself", "git lfs pull"},
-    {"PK\x03\x04", "is a zip file, as torch.save writes: a Python pickle; loading it could run code",
-     kConvert},
+    {"PK\x03\x04",
+     "is a zip file, as torch.save writes: a Python pickle; loading it could run code", kConvert},
     {"\x80\x02", "is a Python pickle; loading it could run code", kConvert},
     {"\x80\x03", "is a Python pickle; loading it could run code", kConvert},
     {"\x80\x04", "is a Python pickle; loading it could run code", kConvert},
@@ -102,7 +104,8 @@ void refuse_other_formats(std::string_view start, const std::string& path) {
     for (const OtherFormat& format : kOtherFormats)
         if (start.starts_with(format.magic)) refuse_kind(path, format.is, format.attempt);
     if (is_web_page(start))
-        refuse_kind(path, "is a web page (HTML)", "download the file itself; the link led to a page");
+        refuse_kind(path, "is a web page (HTML)",
+                    "download the file itself; the link led to a page");
 }
 
 // N of the length prefix, once it is known to be within the limit and the file.
@@ -116,15 +119,17 @@ std::uint64_t checked_header_length(std::span<const std::byte> start, std::uint6
     std::uint64_t length = 0;
     std::memcpy(&length, text.data(), kPrefixBytes);
 
-    const bool plausible = length <= kMaxHeaderBytes &&
-                           (text.size() == kPrefixBytes || text[8] == '{' || is_json_space(text[8]));
+    const bool plausible = length <= kMaxHeaderBytes && (text.size() == kPrefixBytes ||
+                                                         text[8] == '{' || is_json_space(text[8]));
     if (!plausible && text.size() > kPrefixBytes) refuse_other_formats(text, path);
     if (length > kMaxHeaderBytes)
-        throw Error("K06", "header of " + with_commas(length) + " bytes is over the limit of " +
-                               with_commas(kMaxHeaderBytes),
+        throw Error("K06",
+                    "header of " + with_commas(length) + " bytes is over the limit of " +
+                        with_commas(kMaxHeaderBytes),
                     path, "check that this is a safetensors file; if so, copy it again");
     if (length > file_size - kPrefixBytes)
-        throw truncated(path, length - (file_size - kPrefixBytes), "the end of its header, at least");
+        throw truncated(path, length - (file_size - kPrefixBytes),
+                        "the end of its header, at least");
     return length;
 }
 
@@ -136,12 +141,12 @@ struct DTypeName {
 };
 
 constexpr DTypeName kDTypes[] = {
-    {"F32", DType::F32},   {"F16", DType::F16},  {"BF16", DType::BF16}, {"F64", DType::F64},
-    {"I64", DType::I64},   {"I32", DType::I32},  {"U8", DType::U8},     {"BOOL", DType::Bool},
-    {"I8", {}},            {"I16", {}},          {"U16", {}},           {"U32", {}},
-    {"U64", {}},           {"C64", {}},          {"F8_E5M2", {}},       {"F8_E4M3", {}},
-    {"F8_E8M0", {}},       {"F8_E4M3FNUZ", {}},  {"F8_E5M2FNUZ", {}},   {"F6_E2M3", {}},
-    {"F6_E3M2", {}},       {"F4", {}},
+    {"F32", DType::F32}, {"F16", DType::F16}, {"BF16", DType::BF16}, {"F64", DType::F64},
+    {"I64", DType::I64}, {"I32", DType::I32}, {"U8", DType::U8},     {"BOOL", DType::Bool},
+    {"I8", {}},          {"I16", {}},         {"U16", {}},           {"U32", {}},
+    {"U64", {}},         {"C64", {}},         {"F8_E5M2", {}},       {"F8_E4M3", {}},
+    {"F8_E8M0", {}},     {"F8_E4M3FNUZ", {}}, {"F8_E5M2FNUZ", {}},   {"F6_E2M3", {}},
+    {"F6_E3M2", {}},     {"F4", {}},
 };
 
 /// Receives the JSON events of a header (nlohmann's SAX interface, because its DOM keeps the last of
@@ -154,7 +159,8 @@ public:
     using string_t = json::string_t;
     using binary_t = json::binary_t;
 
-    HeaderBuilder(SafetensorsHeader& header, const std::string& path) : header_(header), path_(path) {}
+    HeaderBuilder(SafetensorsHeader& header, const std::string& path)
+        : header_(header), path_(path) {}
 
     bool null() { return wrong_type(); }
     bool boolean(bool) { return wrong_type(); }
@@ -214,7 +220,8 @@ public:
             field_ = text == "dtype" ? kDType : text == "shape" ? kShape : kOffsets;
             if (field_ == kOffsets && text != "data_offsets")
                 fail("K09", "unknown field " + in_quotes(text));
-            if ((fields_seen_ & field_) != 0) fail("K08", "field " + in_quotes(text) + " occurs twice");
+            if ((fields_seen_ & field_) != 0)
+                fail("K08", "field " + in_quotes(text) + " occurs twice");
             fields_seen_ |= field_;
         } else {
             key_ = std::move(text);
@@ -240,8 +247,8 @@ public:
     bool end_array() { return enter(Place::Entry); }
 
     bool parse_error(std::size_t position, const std::string&, const json::exception&) {
-        throw Error("K07", "the header is not valid JSON at its byte " + with_commas(position), path_,
-                    kWriteAgain);
+        throw Error("K07", "the header is not valid JSON at its byte " + with_commas(position),
+                    path_, kWriteAgain);
     }
 
 private:
@@ -256,7 +263,8 @@ private:
     [[noreturn]] void fail(const char* code, const std::string& what) const {
         const bool in_entry =
             place_ == Place::Entry || place_ == Place::Shape || place_ == Place::Offsets;
-        throw Error(code, in_entry ? "tensor " + in_quotes(key_) + ": " + what : what, path_, kWriteAgain);
+        throw Error(code, in_entry ? "tensor " + in_quotes(key_) + ": " + what : what, path_,
+                    kWriteAgain);
     }
 
     bool wrong_type() const {
@@ -283,7 +291,8 @@ private:
         for (const DTypeName& known : kDTypes) {
             if (known.name != name) continue;
             if (!known.dtype)
-                fail("K10", "dtype " + name + " is not supported (F32 F16 BF16 F64 I64 I32 U8 BOOL are)");
+                fail("K10",
+                     "dtype " + name + " is not supported (F32 F16 BF16 F64 I64 I32 U8 BOOL are)");
             tensor_.dtype = *known.dtype;
             return;
         }
@@ -302,8 +311,8 @@ private:
         const std::uint64_t needed = empty ? 0 : static_cast<std::uint64_t>(bytes);
         if (tensor_.begin > tensor_.end) fail("K11", "data_offsets run backwards");
         if (tensor_.bytes() != needed)
-            fail("K11", "dtype and shape need " + with_commas(needed) + " bytes, data_offsets span " +
-                            with_commas(tensor_.bytes()));
+            fail("K11", "dtype and shape need " + with_commas(needed) +
+                            " bytes, data_offsets span " + with_commas(tensor_.bytes()));
     }
 
     SafetensorsHeader& header_;
@@ -320,9 +329,12 @@ void parse(std::string_view text, SafetensorsHeader& header, const std::string& 
     // The parser itself would skip a byte order mark, and take a NUL for the end of the text.
     const auto first = std::find_if_not(text.begin(), text.end(), is_json_space);
     const char* wrong = nullptr;
-    if (first == text.end() || *first != '{') wrong = "the header does not start with {";
-    else if (text.find('\0') != text.npos) wrong = "the header holds a NUL byte";
-    else if (!is_valid_utf8(text)) wrong = "the header is not UTF-8";
+    if (first == text.end() || *first != '{')
+        wrong = "the header does not start with {";
+    else if (text.find('\0') != text.npos)
+        wrong = "the header holds a NUL byte";
+    else if (!is_valid_utf8(text))
+        wrong = "the header is not UTF-8";
     if (wrong != nullptr) throw Error("K07", wrong, path, kWriteAgain);
 
     HeaderBuilder builder(header, path);
@@ -335,36 +347,40 @@ void index_names(SafetensorsHeader& header, const std::string& path) {
     std::iota(header.by_name.begin(), header.by_name.end(), 0U);
     std::sort(header.by_name.begin(), header.by_name.end(),
               [&](auto a, auto b) { return tensors[a].name < tensors[b].name; });
-    const auto twice = std::adjacent_find(header.by_name.begin(), header.by_name.end(),
-                                          [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
+    const auto twice =
+        std::adjacent_find(header.by_name.begin(), header.by_name.end(),
+                           [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
     if (twice != header.by_name.end())
-        throw Error("K08", "tensor " + in_quotes(tensors[*twice].name) + " occurs twice", path, kWriteAgain);
+        throw Error("K08", "tensor " + in_quotes(tensors[*twice].name) + " occurs twice", path,
+                    kWriteAgain);
 }
 
 // Tensors, in order of their offsets, must cover the data section exactly.
-void check_coverage(const SafetensorsHeader& header, std::uint64_t data_bytes, const std::string& path) {
+void check_coverage(const SafetensorsHeader& header, std::uint64_t data_bytes,
+                    const std::string& path) {
     std::uint64_t covered = 0;
     for (const TensorInfo& t : header.tensors) {
         if (t.begin != covered)
-            throw Error("K12", "tensor " + in_quotes(t.name) + " begins at byte " + with_commas(t.begin) +
-                                   (t.begin < covered ? ", inside the one before"
-                                                      : ", with a hole before it") +
-                                   "; expected " + with_commas(covered),
-                        path, kWriteAgain);
+            throw Error(
+                "K12",
+                "tensor " + in_quotes(t.name) + " begins at byte " + with_commas(t.begin) +
+                    (t.begin < covered ? ", inside the one before" : ", with a hole before it") +
+                    "; expected " + with_commas(covered),
+                path, kWriteAgain);
         covered = t.end;
     }
     if (covered > data_bytes) throw truncated(path, covered - data_bytes, "its header");
     if (covered < data_bytes)
-        throw Error("K13", with_commas(data_bytes - covered) + " bytes lie behind the last tensor", path,
-                    kWriteAgain);
+        throw Error("K13", with_commas(data_bytes - covered) + " bytes lie behind the last tensor",
+                    path, kWriteAgain);
 }
 
 // --- Reading from a descriptor ------------------------------------------------------------------
 
 Error cannot(const char* action, int errno_value, const std::string& path) {
     const std::string reason = std::generic_category().message(errno_value);
-    return {"K05", std::string("cannot ") + action + ' ' + name_in_message(path) + ": " + reason, path,
-            errno_value == EACCES ? "check the file's permissions" : "check the path"};
+    return {"K05", std::string("cannot ") + action + ' ' + name_in_message(path) + ": " + reason,
+            path, errno_value == EACCES ? "check the file's permissions" : "check the path"};
 }
 
 void read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out, const std::string& path) {
@@ -402,14 +418,16 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file_prefix
                                           std::uint64_t file_size, const std::string& path) {
     const std::uint64_t length = checked_header_length(file_prefix, file_size, path);
     if (file_prefix.size() - kPrefixBytes < length)
-        throw truncated(path, length - (file_prefix.size() - kPrefixBytes), "the end of its header");
+        throw truncated(path, length - (file_prefix.size() - kPrefixBytes),
+                        "the end of its header");
 
     SafetensorsHeader header;
     header.data_begin = kPrefixBytes + length;
     parse({reinterpret_cast<const char*>(file_prefix.data()) + kPrefixBytes, length}, header, path);
-    std::sort(header.tensors.begin(), header.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
-        return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
-    });
+    std::sort(header.tensors.begin(), header.tensors.end(),
+              [](const TensorInfo& a, const TensorInfo& b) {
+                  return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+              });
     index_names(header, path);
     check_coverage(header, file_size - header.data_begin, path);
     return header;
@@ -436,8 +454,7 @@ SafetensorsFile::~SafetensorsFile() {
 }
 
 SafetensorsFile::SafetensorsFile(SafetensorsFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      header_(std::move(other.header_)),
+    : path_(std::move(other.path_)), header_(std::move(other.header_)),
       fd_(std::exchange(other.fd_, -1)) {}
 
 void SafetensorsFile::read(const TensorInfo& info, void* destination) const {

@@ -12,7 +12,8 @@
 namespace fovea {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensors are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "tensors are written as they lie in memory");
 
 [[noreturn]] void refuse(const std::string& what, const std::string& at) {
     throw Error("K17", what, at, "rename it, or leave it out");
@@ -25,6 +26,8 @@ std::string json_string(const std::string& text) {
         if (c == '"' || c == '\\') {
             out += '\\';
             out += c;
+        } else if (c == '\n') {  // recipes have many: keep them readable
+            out += "\\n";
         } else if (static_cast<unsigned char>(c) < 0x20) {
             char escape[8];
             std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
@@ -62,13 +65,15 @@ std::string json_numbers(const Range& numbers) {
 
 std::string length_prefix(std::uint64_t length) {
     std::string bytes;
-    for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>((length >> shift) & 0xFF);
+    for (int shift = 0; shift < 64; shift += 8)
+        bytes += static_cast<char>((length >> shift) & 0xFF);
     return bytes;
 }
 
 }  // namespace
 
-SafetensorsLayout layout_safetensors(std::span<const NamedTensor> tensors, const Metadata& metadata) {
+SafetensorsLayout layout_safetensors(std::span<const NamedTensor> tensors,
+                                     const Metadata& metadata) {
     check(tensors, metadata);
     SafetensorsLayout layout;
     layout.order.resize(tensors.size());

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/simd.h"
+
 namespace fovea::kernels::cpu {
 
 /// `lanes` floats; ordinary arithmetic works elementwise (GCC and Clang vector extension).
@@ -16,16 +18,7 @@ struct ChannelBlock<1> {
     using type = float;
 };
 
-/// Floats per vector register of the machine compiled for.
-#if defined(__AVX512F__)
-inline constexpr int kLanes = 16;
-#elif defined(__AVX__)
-inline constexpr int kLanes = 8;
-#else
-inline constexpr int kLanes = 4;
-#endif
-
-/// Unaligned load and store; V is float or a vector of floats.
+/// Unaligned load and store of any V: float or a vector of floats.
 template <class V>
 inline V load(const float* from) {
     V v;

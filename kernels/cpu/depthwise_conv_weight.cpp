@@ -38,11 +38,12 @@ struct Band {
     std::int64_t begin, end;
 };
 
-/// Adds `outputs` pixels from column q on to the sums of a 3x3 filter; V is a block of channels.
-/// `rows`: the three input rows, null where they lie in the padding.
-template <int stride, int outputs, class V>
+/// Adds `outputs` pixels to the sums of a 3x3 filter; V is a block of channels. `rows`: the three
+/// input rows, null where they lie in the padding; the first output meets columns from `column` on.
+/// `inside`: all columns lie in the row; otherwise those that do not are left out.
+template <int stride, int outputs, bool inside, class V>
 inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
-                     std::int64_t first_column, std::int64_t C) {
+                     std::int64_t column, std::int64_t W, std::int64_t C) {
     V d[outputs];
 #pragma GCC unroll 4
     for (int i = 0; i < outputs; ++i) {
@@ -54,7 +55,8 @@ inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* cons
         if (rows[r] == nullptr) continue;
 #pragma GCC unroll 16
         for (int j = 0; j < (outputs - 1) * stride + 3; ++j) {
-            const V x = load<V>(rows[r] + (first_column + j) * C);
+            if (!inside && (column + j < 0 || column + j >= W)) continue;
+            const V x = load<V>(rows[r] + (column + j) * C);
 #pragma GCC unroll 4
             for (int i = 0; i < outputs; ++i)
                 if (j - i * stride >= 0 && j - i * stride < 3) sum[r][j - i * stride] += d[i] * x;
@@ -62,28 +64,23 @@ inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* cons
     }
 }
 
-/// The same for one pixel at the end of a row.
-template <class V>
-inline void add_pixel(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
-                      std::int64_t first_column, std::int64_t W, std::int64_t C) {
-    const V d = load<V>(dy);
-    bias += d;
-#pragma GCC unroll 3
-    for (int s = 0; s < 3; ++s) {
-        const std::int64_t column = first_column + s;
-        if (column < 0 || column >= W) continue;
-#pragma GCC unroll 3
-        for (int r = 0; r < 3; ++r)
-            if (rows[r] != nullptr) sum[r][s] += d * load<V>(rows[r] + column * C);
+/// Output pixels [q, Q) of a row, in tiles of `outputs`, then of smaller ones.
+template <int stride, int outputs, class V>
+inline void add_row(const Problem& k, V (&sum)[3][3], V& bias, const float* dy,
+                    const float* const (&rows)[3], std::int64_t q) {
+    for (; q + outputs <= k.Q; q += outputs) {
+        const std::int64_t column = k.input_column(q, 0);
+        if (column >= 0 && column + (outputs - 1) * stride + 2 < k.W)
+            add_tile<stride, outputs, true>(sum, bias, dy + q * k.C, rows, column, k.W, k.C);
+        else
+            add_tile<stride, outputs, false>(sum, bias, dy + q * k.C, rows, column, k.W, k.C);
     }
+    if constexpr (outputs > 1) add_row<stride, outputs / 2>(k, sum, bias, dy, rows, q);
 }
 
 /// partial [10,C] += the band's sums: nine of a 3x3 filter, and the bias.
 template <int stride>
 void add_band_3x3(const Problem& k, const Band& band, float* partial) {
-    const std::int64_t padding = k.params.padding[1];
-    const std::int64_t first = std::min((padding + stride - 1) / stride, k.Q);
-    const std::int64_t last = std::min(k.Q, (k.W - 3 + padding + stride) / stride);
     for_channel_blocks(k.C, [&](auto block, std::int64_t c) {
         using V = decltype(block);
         V sum[3][3] = {}, bias{};
@@ -93,16 +90,7 @@ void add_band_3x3(const Problem& k, const Band& band, float* partial) {
                 const std::int64_t h = k.input_row(p, r);
                 rows[r] = h >= 0 && h < k.H ? band.x + h * k.W * k.C + c : nullptr;
             }
-            const float* dy = band.dy + p * k.Q * k.C + c;
-            std::int64_t q = 0;
-            for (; q < first; ++q)
-                add_pixel(sum, bias, dy + q * k.C, rows, k.input_column(q, 0), k.W, k.C);
-            for (; q + 4 <= last; q += 4)
-                add_tile<stride, 4>(sum, bias, dy + q * k.C, rows, k.input_column(q, 0), k.C);
-            for (; q < last; ++q)
-                add_tile<stride, 1>(sum, bias, dy + q * k.C, rows, k.input_column(q, 0), k.C);
-            for (; q < k.Q; ++q)
-                add_pixel(sum, bias, dy + q * k.C, rows, k.input_column(q, 0), k.W, k.C);
+            add_row<stride, 4>(k, sum, bias, band.dy + p * k.Q * k.C + c, rows, 0);
         }
         for (int t = 0; t < 9; ++t)
             store(partial + t * k.C + c, load<V>(partial + t * k.C + c) + sum[t / 3][t % 3]);
@@ -165,7 +153,7 @@ void depthwise_backward_weight(View dw, View dbias, CView dy, CView x, const Con
     const std::int64_t rows = dy.dim(0) * k.P, taps = k.R * k.S;
     const std::int64_t parts = std::min<std::int64_t>(omp_get_max_threads(), rows);
     const std::int64_t stride = ((taps + 1) * k.C + 15) / 16 * 16;  // whole cache lines
-    float* partials = scratch_floats(Scratch::Work, static_cast<std::size_t>(parts * stride));
+    float* partials = scratch_floats(ScratchSlot::Work, static_cast<std::size_t>(parts * stride));
 #pragma omp parallel for schedule(static)
     for (std::int64_t part = 0; part < parts; ++part)
         add_rows(k, rows * part / parts, rows * (part + 1) / parts, partials + part * stride);

@@ -136,7 +136,7 @@ void dnnl_conv_backward_weight(View dw, View dbias, CView dy, CView x, const Con
     });
     void* gradient = dw.data;
     if (ready.reorder)
-        gradient = scratch(Scratch::Weights, ready.main.bytes(DNNL_ARG_DIFF_WEIGHTS));
+        gradient = scratch(ScratchSlot::Weights, ready.main.bytes(DNNL_ARG_DIFF_WEIGHTS));
     ready.main.set(DNNL_ARG_SRC, x.data);
     ready.main.set(DNNL_ARG_DIFF_DST, dy.data);
     ready.main.set(DNNL_ARG_DIFF_WEIGHTS, gradient);

@@ -52,7 +52,7 @@ void Prepared::set(int arg, const void* data) {
 std::size_t Prepared::bytes(int arg) const { return arguments_.at(arg).get_desc().get_size(); }
 
 void Prepared::run() {
-    set(DNNL_ARG_SCRATCHPAD, scratch(Scratch::Library, scratchpad_bytes_));
+    set(DNNL_ARG_SCRATCHPAD, scratch(ScratchSlot::Library, scratchpad_bytes_));
     primitive_.execute(dnnl_stream(), arguments_);
     dnnl_stream().wait();
 }
@@ -71,7 +71,7 @@ Prepared make_reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& 
 
 void set_weights(Plan& plan, const void* weights) {
     if (plan.reorder) {
-        void* packed = scratch(Scratch::Weights, plan.main.bytes(DNNL_ARG_WEIGHTS));
+        void* packed = scratch(ScratchSlot::Weights, plan.main.bytes(DNNL_ARG_WEIGHTS));
         plan.reorder->set(DNNL_ARG_FROM, weights);
         plan.reorder->set(DNNL_ARG_TO, packed);
         plan.reorder->run();

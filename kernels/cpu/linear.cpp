@@ -1,11 +1,8 @@
-// Linear layers: y = f(x w^T + bias), and its gradients.
+// Linear layers: y = f(x w^T + bias), and the gradient of x.
 //
 // Forward is oneDNN's inner product: its blocked weight layout costs a repacking per call (weights
 // are small beside activations) and gains 5 to 15%. Bias and activation are applied while the result
 // is in registers.
-#include <algorithm>
-
-#include "kernels/cpu/column_sum.h"
 #include "kernels/cpu/dnnl_support.h"
 #include "kernels/include/matmul.h"
 
@@ -73,20 +70,6 @@ void linear_forward(const Stream&, View y, CView x, CView w, CView bias, Unary f
 
 void linear_backward_input(const Stream& stream, View dx, CView dy, CView w, GradMode mode) {
     matmul(stream, dx, dy, w, false, false, 1.0, mode);
-}
-
-void linear_backward_weight(const Stream& stream, View dw, View dbias, CView dy, CView x, GradMode mode) {
-    if (mode == GradMode::Ignore) return;
-    const std::int64_t M = dy.dim(0), N = dy.dim(1), K = x.dim(1);
-    if (M == 0) {  // an empty sum
-        if (dw && mode == GradMode::Overwrite) fill(stream, dw, 0.0);
-        if (dbias && mode == GradMode::Overwrite) fill(stream, dbias, 0.0);
-        return;
-    }
-    if (dw && dw.numel() > 0)
-        dnnl_sgemm('T', 'N', N, K, M, 1.0F, dy.as<float>(), N, x.as<float>(), K,
-                   mode == GradMode::Accumulate ? 1.0F : 0.0F, dw.as<float>(), K);
-    if (dbias) column_sum(dbias.as<float>(), dy.as<float>(), M, N, mode);
 }
 
 }  // namespace fovea::kernels::cpu

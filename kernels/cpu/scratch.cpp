@@ -42,7 +42,7 @@ private:
 
 }  // namespace
 
-void* scratch(Scratch slot, std::size_t bytes) {
+void* scratch(ScratchSlot slot, std::size_t bytes) {
     static thread_local Buffer buffers[3];
     return buffers[static_cast<int>(slot)].reserve(bytes);
 }

@@ -7,14 +7,14 @@
 namespace fovea::kernels::cpu {
 
 /// Independent buffers, so that a kernel may use several at once.
-enum class Scratch { Library, Weights, Work };
+enum class ScratchSlot { Library, Weights, Work };
 
 /// At least `bytes` bytes, aligned to 2 MiB. Valid until the thread's next call with the same slot;
 /// contents are undefined. Throws std::bad_alloc.
-void* scratch(Scratch slot, std::size_t bytes);
+void* scratch(ScratchSlot slot, std::size_t bytes);
 
 /// The same for `count` floats.
-inline float* scratch_floats(Scratch slot, std::size_t count) {
+inline float* scratch_floats(ScratchSlot slot, std::size_t count) {
     return static_cast<float*>(scratch(slot, count * sizeof(float)));
 }
 

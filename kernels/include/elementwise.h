@@ -8,7 +8,18 @@ namespace fovea {
 /// GeluErf: x Phi(x) (Hendrycks and Gimpel 2016); GeluTanh: its tanh approximation;
 /// QuickGelu: x sigmoid(1.702 x); Silu: x sigmoid(x). `Identity` lets fused kernels skip.
 enum class Unary : unsigned char {
-    Identity, Relu, GeluErf, GeluTanh, QuickGelu, Silu, Sigmoid, Tanh, Exp, Log, Sqrt, Square
+    Identity,
+    Relu,
+    GeluErf,
+    GeluTanh,
+    QuickGelu,
+    Silu,
+    Sigmoid,
+    Tanh,
+    Exp,
+    Log,
+    Sqrt,
+    Square
 };
 
 enum class Binary : unsigned char { Add, Sub, Mul, Div };

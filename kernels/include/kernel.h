@@ -19,26 +19,26 @@ enum class GradMode : unsigned char { Ignore, Overwrite, Accumulate };
 }  // namespace fovea
 
 #ifndef KERNEL  // kernels/cuda_absent.cpp defines it differently, to generate throwing functions
-#define KERNEL(name, ...)                                                                   \
-    namespace reference {                                                                   \
-    void name(const Stream&, __VA_ARGS__);                                                  \
-    }                                                                                       \
-    namespace cpu {                                                                         \
-    void name(const Stream&, __VA_ARGS__);                                                  \
-    }                                                                                       \
-    namespace cuda {                                                                        \
-    void name(const Stream&, __VA_ARGS__);                                                  \
-    }                                                                                       \
-    struct name##_dispatch {                                                                \
-        template <class... Args>                                                            \
-        void operator()(const Stream& stream, Args&&... args) const {                       \
-            switch (stream.device.type) {                                                   \
-                case DeviceType::Reference:                                                 \
-                    return reference::name(stream, std::forward<Args>(args)...);            \
-                case DeviceType::CPU: return cpu::name(stream, std::forward<Args>(args)...); \
+#define KERNEL(name, ...)                                                                      \
+    namespace reference {                                                                      \
+    void name(const Stream&, __VA_ARGS__);                                                     \
+    }                                                                                          \
+    namespace cpu {                                                                            \
+    void name(const Stream&, __VA_ARGS__);                                                     \
+    }                                                                                          \
+    namespace cuda {                                                                           \
+    void name(const Stream&, __VA_ARGS__);                                                     \
+    }                                                                                          \
+    struct name##_dispatch {                                                                   \
+        template <class... Args>                                                               \
+        void operator()(const Stream& stream, Args&&... args) const {                          \
+            switch (stream.device.type) {                                                      \
+                case DeviceType::Reference:                                                    \
+                    return reference::name(stream, std::forward<Args>(args)...);               \
+                case DeviceType::CPU: return cpu::name(stream, std::forward<Args>(args)...);   \
                 case DeviceType::CUDA: return cuda::name(stream, std::forward<Args>(args)...); \
-            }                                                                               \
-        }                                                                                   \
-    };                                                                                      \
+            }                                                                                  \
+        }                                                                                      \
+    };                                                                                         \
     inline constexpr name##_dispatch name {}
 #endif

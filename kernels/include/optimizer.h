@@ -32,7 +32,8 @@ struct AdamArgs {
 struct SgdArgs {
     double lr = 1e-2, momentum = 0.0, dampening = 0.0;
     double grad_scale = 1.0;
-    std::int64_t step = 1;  ///< counts from 1; the first step sets the momentum buffer to the gradient
+    std::int64_t step =
+        1;  ///< counts from 1; the first step sets the momentum buffer to the gradient
     bool nesterov = false;
 };
 

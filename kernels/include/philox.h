@@ -17,7 +17,8 @@ struct Philox4 {
 };
 
 /// Ten rounds of Philox on a 128-bit counter with a 64-bit key.
-FOVEA_HOST_DEVICE constexpr Philox4 philox(Philox4 counter, std::uint32_t key0, std::uint32_t key1) {
+FOVEA_HOST_DEVICE constexpr Philox4 philox(Philox4 counter, std::uint32_t key0,
+                                           std::uint32_t key1) {
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter.v[0];
         const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter.v[2];
@@ -51,7 +52,8 @@ struct RandomSite {
 
     /// Four 32-bit numbers for the elements 4*block ... 4*block + 3.
     FOVEA_HOST_DEVICE constexpr Philox4 bits(std::uint64_t block) const {
-        return philox({{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), site, step}},
+        return philox({{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
+                        site, step}},
                       static_cast<std::uint32_t>(seed),
                       static_cast<std::uint32_t>(seed >> 32) ^ static_cast<std::uint32_t>(stream));
     }
@@ -60,7 +62,9 @@ struct RandomSite {
         return bits(element / 4).v[element % 4];
     }
     /// Uniform in [0, 1) for one element.
-    FOVEA_HOST_DEVICE constexpr float unit(std::uint64_t element) const { return to_unit(bits_of(element)); }
+    FOVEA_HOST_DEVICE constexpr float unit(std::uint64_t element) const {
+        return to_unit(bits_of(element));
+    }
 };
 
 }  // namespace fovea

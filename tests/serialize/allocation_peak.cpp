@@ -1,26 +1,41 @@
 #include "tests/serialize/allocation_peak.h"
 
+#include <malloc.h>
+
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <new>
 
+// Plain numbers: the tests of this program run on one thread.
 namespace {
-std::atomic<std::size_t> peak{0};
-}
+std::ptrdiff_t live = 0, base = 0, most = 0;
+std::size_t largest = 0;
+}  // namespace
 
 namespace fovea::test {
 
-void reset_allocation_peak() { peak = 0; }
-std::size_t allocation_peak() { return peak; }
+void reset_allocation_peak() {
+    base = most = live;
+    largest = 0;
+}
+
+AllocationPeak allocation_peak() { return {largest, static_cast<std::size_t>(most - base)}; }
 
 }  // namespace fovea::test
 
 // The array forms call these.
 void* operator new(std::size_t bytes) {
-    peak = std::max(peak.load(), bytes);
-    if (void* memory = std::malloc(std::max<std::size_t>(bytes, 1))) return memory;
-    throw std::bad_alloc();
+    void* memory = std::malloc(std::max<std::size_t>(bytes, 1));
+    if (memory == nullptr) throw std::bad_alloc();
+    largest = std::max(largest, bytes);
+    live += static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
+    most = std::max(most, live);
+    return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+void operator delete(void* memory) noexcept {
+    live -= static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
+    std::free(memory);
+}
+
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }

@@ -1,4 +1,5 @@
 // Files that must be read, written files byte by byte, and sweeps over every cut and every bit.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -8,7 +9,7 @@ namespace fovea::test {
 namespace {
 
 struct Sample {
-    std::vector<float> weight = std::vector<float>(600, 0.5F);
+    std::vector<float> weight = std::vector<float>(810, 0.5F);
     std::vector<double> moment = std::vector<double>(40, -2.0);
     std::vector<std::int64_t> count = {7};
     std::vector<std::uint16_t> half = {0x3C00, 0x4000, 0x4200};
@@ -18,8 +19,8 @@ struct Sample {
 
     std::vector<NamedTensor> tensors() const {
         return {{"image", DType::U8, {5}, bytes_of(image)},
-                {"mask", DType::Bool, {0, 4}, none},
-                {"head.weight", DType::F32, {20, 30}, bytes_of(weight)},
+                {"mask", DType::Bool, {0}, none},
+                {"head.weight", DType::F32, {27, 30}, bytes_of(weight)},
                 {"half", DType::F16, {3}, bytes_of(half)},
                 {"brain", DType::BF16, {3, 1}, bytes_of(half)},
                 {"count", DType::I64, {}, bytes_of(count)},
@@ -40,7 +41,8 @@ TEST_CASE("what is written is read back") {
     const TempDir dir;
     const Sample sample;
     const std::vector<NamedTensor> tensors = sample.tensors();
-    const Metadata metadata = {{"format", "pt"}, {"quote \" \\", "line\nnext\ttab \x01 \xC3\xA9 \xF0\x9F\x90\x88"}};
+    const Metadata metadata = {{"format", "pt"},
+                               {"quote \" \\", "line\nnext\ttab \x01 \xC3\xA9 \xF0\x9F\x90\x88"}};
     write_safetensors(dir / "a.safetensors", tensors, metadata);
     const SafetensorsFile file = SafetensorsFile::open(dir / "a.safetensors");
 
@@ -117,7 +119,7 @@ TEST_CASE("a file cut at any byte is refused and says how much is missing") {
     const Sample sample;
     write_safetensors(dir / "whole", sample.tensors());
     const std::string whole = read_text(dir / "whole");
-    REQUIRE(whole.size() > 3500);
+    REQUIRE(whole.size() > 4000);
     std::uint64_t header_bytes = 0;
     std::memcpy(&header_bytes, whole.data(), 8);
 
@@ -128,7 +130,9 @@ TEST_CASE("a file cut at any byte is refused and says how much is missing") {
         const auto error = error_of([&] { SafetensorsFile::open(path); });
         if (!error || error->code() != "K02") FAIL("cut at " << size);
         if (size == 0) continue;
-        const std::size_t end = size < 8 ? 8 : size < 8 + header_bytes ? 8 + header_bytes : whole.size();
+        const std::size_t end = size < 8                  ? 8
+                                : size < 8 + header_bytes ? 8 + header_bytes
+                                                          : whole.size();
         std::string missing = std::to_string(end - size);
         if (missing.size() > 3) missing.insert(missing.size() - 3, 1, ',');
         if (error->message().find(" is " + missing + " bytes short") == std::string::npos)
@@ -160,7 +164,9 @@ TEST_CASE("a flipped bit of the header is refused, or shapes and dtypes stay as 
     };
     std::size_t refused = 0, loaded = 0;
     for (std::size_t bit = 0; bit < header.size() * 8; ++bit) {
-        const auto flip = [&] { header[bit / 8] = static_cast<char>(header[bit / 8] ^ (1 << bit % 8)); };
+        const auto flip = [&] {
+            header[bit / 8] = static_cast<char>(header[bit / 8] ^ (1 << bit % 8));
+        };
         flip();
         try {
             const SafetensorsHeader changed = read();

@@ -24,7 +24,8 @@ namespace fovea::test {
 class TempDir {
 public:
     TempDir() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "serialize.XXXXXX").string();
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "serialize.XXXXXX").string();
         REQUIRE(::mkdtemp(pattern.data()) != nullptr);
         path_ = pattern;
     }
@@ -62,7 +63,8 @@ inline void write_text(const std::string& path, std::string_view text) {
 }
 
 /// Eight bytes of `length`, the header as it is, `data_bytes` bytes of data.
-inline std::string raw_file(std::uint64_t length, const std::string& header, std::size_t data_bytes) {
+inline std::string raw_file(std::uint64_t length, const std::string& header,
+                            std::size_t data_bytes) {
     std::string file(8, '\0');
     std::memcpy(file.data(), &length, 8);
     return file + header + std::string(data_bytes, '\1');
