@@ -53,12 +53,14 @@ std::size_t ByteReader::read(std::uint8_t* to, std::size_t n) {
         if (rc == Z_STREAM_END) {
             inflater_->ended = true;
             if (!left_.empty())
-                throw Error("D05", std::to_string(left_.size()) + " bytes follow the gzip data", name_,
-                            "download the file again");
+                throw Error("D05", std::to_string(left_.size()) + " bytes follow the gzip data",
+                            name_, "download the file again");
         } else if (rc == Z_BUF_ERROR || (rc == Z_OK && in == z.avail_in && out == z.avail_out)) {
-            throw Error("D05", "gzip data ends early", name_, "the copy is incomplete: copy it again");
+            throw Error("D05", "gzip data ends early", name_,
+                        "the copy is incomplete: copy it again");
         } else if (rc != Z_OK) {
-            throw Error("D05", std::string("gzip data is damaged: ") + (z.msg ? z.msg : "unknown reason"),
+            throw Error("D05",
+                        std::string("gzip data is damaged: ") + (z.msg ? z.msg : "unknown reason"),
                         name_, "download the file again");
         }
     }
@@ -67,7 +69,8 @@ std::size_t ByteReader::read(std::uint8_t* to, std::size_t n) {
 
 std::uint64_t ByteReader::most_left() const {
     if (!inflater_) return left_.size();
-    constexpr std::uint64_t kRatio = 1032, kWindow = 65536;  // zlib may hold a window of output back
+    constexpr std::uint64_t kRatio = 1032,
+                            kWindow = 65536;  // zlib may hold a window of output back
     return left_.size() * kRatio + kWindow;
 }
 

@@ -39,7 +39,8 @@ DatasetInfo subset_info(const Dataset& base, const std::vector<std::int64_t>& in
 DatasetInfo files_info(const std::vector<std::string>& paths, int channels,
                        std::vector<std::string> class_names) {
     Fingerprint fingerprint;
-    for (const std::string& path : paths) fingerprint.add(std::vector<char>(path.begin(), path.end()));
+    for (const std::string& path : paths)
+        fingerprint.add(std::vector<char>(path.begin(), path.end()));
     return {"images", std::move(class_names), 0, 0, channels, fingerprint.value()};
 }
 
@@ -47,14 +48,14 @@ DatasetInfo files_info(const std::vector<std::string>& paths, int channels,
 
 MemoryDataset::MemoryDataset(DatasetInfo info, std::vector<std::uint8_t> pixels,
                              std::vector<std::int64_t> labels)
-    : Dataset(with_fingerprint(std::move(info), pixels, labels)),
-      pixels_(std::move(pixels)),
+    : Dataset(with_fingerprint(std::move(info), pixels, labels)), pixels_(std::move(pixels)),
       labels_(std::move(labels)) {
     const ImageView one{nullptr, this->info().height, this->info().width, this->info().channels};
     if (pixels_.size() != one.bytes() * labels_.size()) {
         throw Error("D08",
                     std::to_string(labels_.size()) + " labels, but pixels for " +
-                        std::to_string(one.bytes() ? pixels_.size() / one.bytes() : 0) + " pictures",
+                        std::to_string(one.bytes() ? pixels_.size() / one.bytes() : 0) +
+                        " pictures",
                     name(), "the two must belong together");
     }
     for (std::size_t i = 0; i < labels_.size(); ++i) {

@@ -23,7 +23,9 @@ struct Sample {
 
     Sample() = default;
     Sample(const ImageView& view, std::int64_t l) : image(view), label(l) {}
-    Sample(Image&& own, std::int64_t l) : label(l), decoded(std::move(own)) { image = decoded.view(); }
+    Sample(Image&& own, std::int64_t l) : label(l), decoded(std::move(own)) {
+        image = decoded.view();
+    }
     // Moving a vector keeps its memory, so the view stays right; a copy's would not.
     Sample(Sample&&) = default;
     Sample& operator=(Sample&&) = default;
@@ -57,7 +59,9 @@ public:
     /// The label of get(i), without decoding; kNoLabel where there is none.
     virtual std::int64_t label(std::int64_t i) const = 0;
     /// File, or "NAME[i]", for messages and prediction tables.
-    virtual std::string describe(std::int64_t i) const { return name() + "[" + std::to_string(i) + "]"; }
+    virtual std::string describe(std::int64_t i) const {
+        return name() + "[" + std::to_string(i) + "]";
+    }
 
 private:
     DatasetInfo info_;
@@ -68,11 +72,14 @@ class MemoryDataset : public Dataset {
 public:
     /// pixels: [n, info.height, info.width, info.channels]; labels: [n].
     /// The fingerprint is computed here. Error D08: counts differ, or a label has no class name.
-    MemoryDataset(DatasetInfo info, std::vector<std::uint8_t> pixels, std::vector<std::int64_t> labels);
+    MemoryDataset(DatasetInfo info, std::vector<std::uint8_t> pixels,
+                  std::vector<std::int64_t> labels);
 
     std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
     Sample get(std::int64_t i) const override;
-    std::int64_t label(std::int64_t i) const override { return labels_[static_cast<std::size_t>(i)]; }
+    std::int64_t label(std::int64_t i) const override {
+        return labels_[static_cast<std::size_t>(i)];
+    }
 
 private:
     std::vector<std::uint8_t> pixels_;
@@ -104,7 +111,9 @@ public:
     std::int64_t size() const override { return static_cast<std::int64_t>(paths_.size()); }
     Sample get(std::int64_t i) const override;
     std::int64_t label(std::int64_t) const override { return kNoLabel; }
-    std::string describe(std::int64_t i) const override { return paths_[static_cast<std::size_t>(i)]; }
+    std::string describe(std::int64_t i) const override {
+        return paths_[static_cast<std::size_t>(i)];
+    }
 
 private:
     std::vector<std::string> paths_;

@@ -28,8 +28,10 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t limit
     const File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat info {};
     if (file.fd < 0 || ::fstat(file.fd, &info) != 0)
-        throw Error("D01", "cannot open file: " + reason(), path, "check the path and its permissions");
-    if (!S_ISREG(info.st_mode)) throw Error("D01", "not a regular file", path, "give the path of a file");
+        throw Error("D01", "cannot open file: " + reason(), path,
+                    "check the path and its permissions");
+    if (!S_ISREG(info.st_mode))
+        throw Error("D01", "not a regular file", path, "give the path of a file");
     const auto size = static_cast<std::uint64_t>(info.st_size);
     if (size > limit) {
         throw Error("D01",

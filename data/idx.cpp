@@ -23,7 +23,8 @@ std::string hex(const std::uint8_t (&b)[4]) {
 
 std::string with_commas(std::uint64_t n) {
     std::string s = std::to_string(n);
-    for (int i = static_cast<int>(s.size()) - 3; i > 0; i -= 3) s.insert(static_cast<std::size_t>(i), ",");
+    for (int i = static_cast<int>(s.size()) - 3; i > 0; i -= 3)
+        s.insert(static_cast<std::size_t>(i), ",");
     return s;
 }
 
@@ -41,16 +42,17 @@ IdxArray read_header(ByteReader& reader, const std::string& name) {
     if (got == 0) throw Error("D03", "file is empty", name, "copy or download it again");
     if (got < 4) throw Error("D03", "file is too short for an idx header", name, "copy it again");
     if (magic[0] != 0 || magic[1] != 0) {
-        throw Error("D03", "not an idx file: it starts with " + hex(magic) + ", not 00 00 type rank", name,
+        throw Error("D03",
+                    "not an idx file: it starts with " + hex(magic) + ", not 00 00 type rank", name,
                     "give an idx file such as train-images-idx3-ubyte, plain or .gz");
     }
     if (!known(magic[2])) {
-        throw Error("D03", "idx type in " + hex(magic) + " is unknown; 08 09 0b 0c 0d 0e exist", name,
-                    "write it again as unsigned bytes (08)");
+        throw Error("D03", "idx type in " + hex(magic) + " is unknown; 08 09 0b 0c 0d 0e exist",
+                    name, "write it again as unsigned bytes (08)");
     }
     if (magic[3] == 0 || magic[3] > kMaxRank) {
-        throw Error("D03", "idx rank is " + std::to_string(magic[3]) + "; 1 to 6 are supported", name,
-                    "reshape the array");
+        throw Error("D03", "idx rank is " + std::to_string(magic[3]) + "; 1 to 6 are supported",
+                    name, "reshape the array");
     }
     IdxArray a;
     a.type = static_cast<IdxType>(magic[2]);
@@ -101,7 +103,7 @@ IdxArray read_idx(std::span<const std::uint8_t> file, const std::string& name) {
     IdxArray a = read_header(reader, name);
     const std::uint64_t want = payload_bytes(a, name);
     // Before the memory is taken: can the rest of the file hold so much?
-    if (want > reader.most_left()) 
+    if (want > reader.most_left())
         fail_truncated(want - reader.most_left(), reader.compressed(), name);
     a.bytes.resize(want);
     const std::uint64_t got = reader.read(a.bytes.data(), want);
@@ -115,6 +117,8 @@ IdxArray read_idx(std::span<const std::uint8_t> file, const std::string& name) {
     return a;
 }
 
-IdxArray read_idx_file(const std::string& path) { return read_idx(read_file(path, kLargestFile), path); }
+IdxArray read_idx_file(const std::string& path) {
+    return read_idx(read_file(path, kLargestFile), path);
+}
 
 }  // namespace fovea

@@ -12,7 +12,14 @@
 namespace fovea {
 
 /// The type byte of the header. 0x0A is not used by the format.
-enum class IdxType : std::uint8_t { U8 = 0x08, I8 = 0x09, I16 = 0x0B, I32 = 0x0C, F32 = 0x0D, F64 = 0x0E };
+enum class IdxType : std::uint8_t {
+    U8 = 0x08,
+    I8 = 0x09,
+    I16 = 0x0B,
+    I32 = 0x0C,
+    F32 = 0x0D,
+    F64 = 0x0E
+};
 
 std::size_t size_of(IdxType type);
 

@@ -62,8 +62,9 @@ std::optional<IdxFiles> find_idx_files(const std::string& folder) {
 }
 
 const std::vector<std::string>& fashion_mnist_classes() {
-    static const std::vector<std::string> names{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-                                                "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+    static const std::vector<std::string> names{"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                                "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                                "Bag",         "Ankle boot"};
     return names;
 }
 
@@ -78,7 +79,8 @@ std::vector<std::string> idx_class_names(const IdxFiles& files, bool fashion) {
 }
 
 std::shared_ptr<const Dataset> open_idx(const std::string& images, const std::string& labels,
-                                        const std::string& name, std::vector<std::string> class_names) {
+                                        const std::string& name,
+                                        std::vector<std::string> class_names) {
     IdxArray pictures = read_idx_file(images);
     const Shape& s = pictures.shape;
     const bool grey = s.rank == 3, colour = s.rank == 4 && (s[3] == 1 || s[3] == 3);
@@ -87,13 +89,14 @@ std::shared_ptr<const Dataset> open_idx(const std::string& images, const std::st
                     images, "is this the label file?");
     if (s[1] < 1 || s[2] < 1 || s[1] > 65535 || s[2] > 65535)
         throw Error("D08",
-                    "pictures of " + std::to_string(s[1]) + "x" + std::to_string(s[2]) + " pixels", images,
-                    "sides of 1 to 65535 pixels are supported");
+                    "pictures of " + std::to_string(s[1]) + "x" + std::to_string(s[2]) + " pixels",
+                    images, "sides of 1 to 65535 pixels are supported");
     const std::vector<std::uint8_t> classes = read_labels(labels);
     if (static_cast<std::int64_t>(classes.size()) != s[0])
-        throw Error("D08",
-                    std::to_string(s[0]) + " images, but " + std::to_string(classes.size()) + " labels",
-                    labels, "take both files of one split");
+        throw Error(
+            "D08",
+            std::to_string(s[0]) + " images, but " + std::to_string(classes.size()) + " labels",
+            labels, "take both files of one split");
     const auto wrong = std::find_if(classes.begin(), classes.end(),
                                     [&](std::uint8_t c) { return c >= class_names.size(); });
     if (wrong != classes.end())
@@ -104,8 +107,9 @@ std::shared_ptr<const Dataset> open_idx(const std::string& images, const std::st
                     labels, "check the file, or the class names");
     DatasetInfo info{name, std::move(class_names), static_cast<int>(s[1]), static_cast<int>(s[2]),
                      grey ? 1 : static_cast<int>(s[3])};
-    return std::make_shared<MemoryDataset>(std::move(info), std::move(pictures.bytes),
-                                           std::vector<std::int64_t>(classes.begin(), classes.end()));
+    return std::make_shared<MemoryDataset>(
+        std::move(info), std::move(pictures.bytes),
+        std::vector<std::int64_t>(classes.begin(), classes.end()));
 }
 
 }  // namespace fovea

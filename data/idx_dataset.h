@@ -27,7 +27,8 @@ const std::vector<std::string>& fashion_mnist_classes();
 /// One split. images: unsigned bytes [N,H,W] (grey) or [N,H,W,C], C = 1 or 3; labels: unsigned bytes
 /// [N]. Errors D01, D03, D05 (file), D08: types, ranks, counts, labels beyond class_names.
 std::shared_ptr<const Dataset> open_idx(const std::string& images, const std::string& labels,
-                                        const std::string& name, std::vector<std::string> class_names);
+                                        const std::string& name,
+                                        std::vector<std::string> class_names);
 
 /// Class names for these files: Fashion-MNIST's where the training labels are Fashion-MNIST's (by
 /// hash) or `fashion` is set, else "0", "1", ... up to the largest training label.

@@ -16,7 +16,9 @@ struct ImageView {
         return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
     }
     std::size_t bytes() const { return row_bytes() * static_cast<std::size_t>(height); }
-    const std::uint8_t* row(int y) const { return data + row_bytes() * static_cast<std::size_t>(y); }
+    const std::uint8_t* row(int y) const {
+        return data + row_bytes() * static_cast<std::size_t>(y);
+    }
 };
 
 /// Owned pixels in the same layout.
@@ -29,7 +31,8 @@ struct Image {
         pixels.assign(view().bytes(), fill);
     }
     explicit Image(const ImageView& v)
-        : height(v.height), width(v.width), channels(v.channels), pixels(v.data, v.data + v.bytes()) {}
+        : height(v.height), width(v.width), channels(v.channels),
+          pixels(v.data, v.data + v.bytes()) {}
 
     ImageView view() const { return {pixels.data(), height, width, channels}; }
     operator ImageView() const { return view(); }  // NOLINT: every image can be looked at

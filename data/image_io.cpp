@@ -36,7 +36,9 @@ void check_size(std::int64_t width, std::int64_t height, const ImageLimits& limi
                 const std::string& name) {
     if (width < 1 || height < 1) bad("it has no pixels", name);
     if (width > limits.side || height > limits.side || width * height > limits.pixels)
-        bad(std::to_string(width) + "x" + std::to_string(height) + " pixels are more than the limit", name);
+        bad(std::to_string(width) + "x" + std::to_string(height) +
+                " pixels are more than the limit",
+            name);
 }
 
 std::uint32_t big_endian(const std::uint8_t* p) {
@@ -125,7 +127,8 @@ Image decode_jpeg(Bytes file, const std::string& name, const ImageLimits& limits
     if (!jpeg) throw Error("M01", "no memory for the JPEG decoder", name, "close other programs");
     int width = 0, height = 0, subsampling = 0, space = 0;
     const auto size = static_cast<unsigned long>(file.size());
-    if (tjDecompressHeader3(jpeg.get(), file.data(), size, &width, &height, &subsampling, &space) != 0)
+    if (tjDecompressHeader3(jpeg.get(), file.data(), size, &width, &height, &subsampling, &space) !=
+        0)
         bad(tjGetErrorStr2(jpeg.get()), name);
     check_size(width, height, limits, name);
     const bool cmyk = space == TJCS_CMYK || space == TJCS_YCCK;

@@ -36,8 +36,8 @@ int center_offset(int have, int want) {
 }  // namespace
 
 Image center_crop(const ImageView& image, int height, int width) {
-    return crop(image, center_offset(image.height, height), center_offset(image.width, width), height,
-                width);
+    return crop(image, center_offset(image.height, height), center_offset(image.width, width),
+                height, width);
 }
 
 Image hflip(const ImageView& image) {

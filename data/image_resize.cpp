@@ -23,7 +23,7 @@ double bicubic(double x) {
 
 /// For each output position: the first source position and its fixed-point weights.
 struct Weights {
-    int taps = 0;                 // weights per output position, 0-padded
+    int taps = 0;  // weights per output position, 0-padded
     std::vector<int> first, count;
     std::vector<std::int32_t> w;  // (out, taps)
 
@@ -119,7 +119,8 @@ Image resize_nearest(const ImageView& image, int height, int width) {
     const auto columns = nearest_positions(image.width, width);
     std::uint8_t* to = out.pixels.data();
     for (const int y : rows)
-        for (const int x : columns) to = std::copy_n(image.row(y) + x * image.channels, image.channels, to);
+        for (const int x : columns)
+            to = std::copy_n(image.row(y) + x * image.channels, image.channels, to);
     return out;
 }
 

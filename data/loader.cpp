@@ -33,8 +33,9 @@ struct DataLoader::Job {
                 error = std::current_exception();
                 return;
             } catch (const std::exception& e) {
-                error = std::make_exception_ptr(Error("D10", std::string("cannot read sample: ") + e.what(),
-                                                      data.describe(i), "check the file"));
+                error = std::make_exception_ptr(
+                    Error("D10", std::string("cannot read sample: ") + e.what(), data.describe(i),
+                          "check the file"));
                 return;
             }
         }
@@ -116,14 +117,15 @@ private:
 
 DataLoader::DataLoader(std::shared_ptr<const Dataset> data, const SamplerOptions& sampler,
                        Transform transform, const LoaderOptions& options)
-    : data_(std::move(data)),
-      sampler_(*data_, sampler),
-      transform_(std::move(transform)),
+    : data_(std::move(data)), sampler_(*data_, sampler), transform_(std::move(transform)),
       options_(options) {
-    if (options_.batch < 1) throw Error("C03", "batch must be at least 1", "--batch", "--batch 128");
+    if (options_.batch < 1)
+        throw Error("C03", "batch must be at least 1", "--batch", "--batch 128");
     if (options_.threads < 0 || options_.threads > 256)
-        throw Error("C03", "loader threads must be 0 to 256", "--loader-threads", "--loader-threads 1");
-    if (options_.prefetch < 1) throw Error("C03", "prefetch must be at least 1");
+        throw Error("C03", "loader threads must be 0 to 256", "--loader-threads",
+                    "--loader-threads 1");
+    if (options_.prefetch < 1)
+        throw Error("C03", "prefetch must be at least 1", "loader", "prefetch 4");
     if (batches() == 0) {
         throw Error("C03",
                     "an epoch of " + std::to_string(samples()) + " samples has no batch of " +
@@ -184,7 +186,8 @@ std::optional<Batch> DataLoader::next() {
         job = make_job(next_to_deliver_);
         job->fill(*data_, transform_);
     }
-    wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    wait_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (job->error) {
         next_to_schedule_ = next_to_deliver_ = batches();
         std::rethrow_exception(job->error);

@@ -33,8 +33,8 @@ struct LoaderOptions {
 class DataLoader {
 public:
     /// Error C03: batch < 1, threads < 0 or > 256, prefetch < 1, or no batch in an epoch.
-    DataLoader(std::shared_ptr<const Dataset> data, const SamplerOptions& sampler, Transform transform,
-               const LoaderOptions& options);
+    DataLoader(std::shared_ptr<const Dataset> data, const SamplerOptions& sampler,
+               Transform transform, const LoaderOptions& options);
     ~DataLoader();  ///< at any time; waits only for batches being filled
     DataLoader(const DataLoader&) = delete;
     DataLoader& operator=(const DataLoader&) = delete;

@@ -32,15 +32,19 @@ PnmHeader read_pnm_header(std::span<const std::uint8_t> file) {
     h.width = number(file, at);
     h.height = number(file, at);
     const std::int64_t most = number(file, at);
-    if (h.width < 1 || h.height < 1) h.error = "PNM header has no valid size";
-    else if (most < 1 || most > 65535) h.error = "PNM header's maximum is not within 1 to 65535";
-    else if (at >= file.size() || !space(file[at])) h.error = "PNM header is not followed by pixels";
+    if (h.width < 1 || h.height < 1)
+        h.error = "PNM header has no valid size";
+    else if (most < 1 || most > 65535)
+        h.error = "PNM header's maximum is not within 1 to 65535";
+    else if (at >= file.size() || !space(file[at]))
+        h.error = "PNM header is not followed by pixels";
     h.most = static_cast<int>(most);
     h.data = at + 1;
     return h;
 }
 
-bool read_pnm_pixels(std::span<const std::uint8_t> file, const PnmHeader& header, std::uint8_t* to) {
+bool read_pnm_pixels(std::span<const std::uint8_t> file, const PnmHeader& header,
+                     std::uint8_t* to) {
     const std::size_t n = static_cast<std::size_t>(header.width * header.height) *
                           static_cast<std::size_t>(header.channels);
     const std::size_t size = header.most > 255 ? 2 : 1;

@@ -9,10 +9,10 @@ namespace fovea {
 
 struct PnmHeader {
     std::int64_t width = 0, height = 0;
-    int channels = 1;          ///< P5: 1, P6: 3
-    int most = 255;            ///< value of white; from 256 on a sample has two bytes, high one first
-    std::size_t data = 0;      ///< where the pixels begin
-    std::string error;         ///< empty when all is well
+    int channels = 1;      ///< P5: 1, P6: 3
+    int most = 255;        ///< value of white; from 256 on a sample has two bytes, high one first
+    std::size_t data = 0;  ///< where the pixels begin
+    std::string error;     ///< empty when all is well
 };
 
 PnmHeader read_pnm_header(std::span<const std::uint8_t> file);

@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kGetFashion =
-    "apt install dataset-fashion-mnist (then no path is needed), or give the folder of the idx files";
+    "apt install dataset-fashion-mnist (then no path is needed), or give the folder of the idx "
+    "files";
 constexpr const char* kLayouts =
     "layouts understood: a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, "
     "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz), or its torchvision root "
@@ -34,7 +35,8 @@ std::string resolve(const std::string& path) {
 
 DatasetPair open_dataset(const std::string& path, const std::string& format, Split split) {
     if (format != "auto" && format != "idx" && format != "fashion-mnist")
-        throw Error("C03", "unknown data format: " + format, "--data-format", "auto, idx, fashion-mnist");
+        throw Error("C03", "unknown data format: " + format, "--data-format",
+                    "auto, idx, fashion-mnist");
     const std::string folder = resolve(path);
     const auto files = find_idx_files(folder);
     if (!files) throw Error("D02", "no known data set layout in " + folder, "--data", kLayouts);

@@ -12,7 +12,8 @@
 namespace fovea {
 namespace {
 
-// Sites of the shuffle stream: 0 orders an epoch, 1 + class + 1 chooses the share of a class.
+// Sites of the shuffle stream: 0 orders an epoch; 1 chooses the share of samples without regard to
+// class, 2 + c that of class c.
 constexpr std::uint32_t kOrderSite = 0, kChooseSite = 1;
 
 }  // namespace
@@ -35,11 +36,13 @@ std::vector<std::int64_t> choose_fraction(const Dataset& data, double fraction, 
         throw Error("C03", "train fraction is " + std::to_string(fraction), "--train-fraction",
                     "a number above 0, at most 1");
     std::map<std::int64_t, std::vector<std::int64_t>> groups;
-    for (std::int64_t i = 0; i < data.size(); ++i) groups[stratified ? data.label(i) : kNoLabel].push_back(i);
+    for (std::int64_t i = 0; i < data.size(); ++i)
+        groups[stratified ? data.label(i) : kNoLabel].push_back(i);
     std::vector<std::int64_t> chosen;
     for (const auto& [label, members] : groups) {
         const auto n = static_cast<std::int64_t>(members.size());
-        const auto take = std::max<std::int64_t>(1, std::llround(fraction * static_cast<double>(n)));
+        const auto take =
+            std::max<std::int64_t>(1, std::llround(fraction * static_cast<double>(n)));
         const auto site = kChooseSite + static_cast<std::uint32_t>(label - kNoLabel);
         const auto p = permutation(n, seed, site, 0);
         for (std::int64_t k = 0; k < take; ++k)

@@ -10,14 +10,20 @@ namespace fovea {
 namespace {
 
 enum Element : std::uint64_t {
-    kCropTop = 0, kCropLeft = 1, kFlip = 2, kErase = 3, kResizedCrop = 16, kEraseBox = 64,
+    kCropTop = 0,
+    kCropLeft = 1,
+    kFlip = 2,
+    kErase = 3,
+    kResizedCrop = 16,
+    kEraseBox = 64,
     kNoise = std::uint64_t{1} << 20
 };
 constexpr int kAttempts = 10;
 
 /// Uniform in 0 ... n - 1.
 int uniform_int(const RandomSite& random, std::uint64_t element, int n) {
-    return static_cast<int>(std::uint64_t{random.bits_of(element)} * static_cast<std::uint64_t>(n) >> 32);
+    return static_cast<int>(
+        std::uint64_t{random.bits_of(element)} * static_cast<std::uint64_t>(n) >> 32);
 }
 
 double uniform(const RandomSite& random, std::uint64_t element, double low, double high) {
@@ -47,14 +53,18 @@ bool random_box(const RandomSite& random, const BoxRule& rule, int height, int w
         const int h = static_cast<int>(std::nearbyint(rule.ratio_is_rows ? longer : other));
         const int w = static_cast<int>(std::nearbyint(rule.ratio_is_rows ? other : longer));
         if (h < 1 || w < 1 || h > rule.most_height || w > rule.most_width) continue;
-        box = {uniform_int(random, e + 2, height - h + 1), uniform_int(random, e + 3, width - w + 1), h, w};
+        box = {uniform_int(random, e + 2, height - h + 1),
+               uniform_int(random, e + 3, width - w + 1), h, w};
         return true;
     }
     return false;
 }
 
 void check(bool ok, const char* what) {
-    if (!ok) throw Error("C03", std::string("transform option out of range: ") + what);
+    if (!ok)
+        throw Error("C03", std::string("transform option out of range: ") + what,
+                    "[data] and [augment]",
+                    "correct the value in the recipe or on the command line");
 }
 
 }  // namespace
@@ -67,9 +77,11 @@ Transform::Transform(const TransformOptions& options, bool training, std::uint64
     };
     check(o.height >= 1 && o.width >= 1, "height and width must be at least 1");
     check(o.channels == 1 || o.channels == 3, "channels must be 1 or 3");
-    check(per_channel(o.mean) && per_channel(o.std), "mean and std need one value, or one per channel");
+    check(per_channel(o.mean) && per_channel(o.std),
+          "mean and std need one value, or one per channel");
     check(o.pad_crop >= 0 && o.shorter_side >= 0, "sizes must not be negative");
-    check(o.flip >= 0 && o.flip <= 1 && o.erase >= 0 && o.erase <= 1, "probabilities lie within 0 to 1");
+    check(o.flip >= 0 && o.flip <= 1 && o.erase >= 0 && o.erase <= 1,
+          "probabilities lie within 0 to 1");
     check(o.crop_area > 0 && o.crop_area <= 1, "crop area lies within 0 to 1");
     for (int c = 0; c < o.channels; ++c) {
         const auto of_channel = [&](const std::vector<float>& v) {
@@ -78,7 +90,8 @@ Transform::Transform(const TransformOptions& options, bool training, std::uint64
         const float mean = of_channel(o.mean), std = of_channel(o.std);
         check(std > 0, "std must be positive");
         auto& table = table_.emplace_back();
-        for (std::size_t v = 0; v < 256; ++v) table[v] = (static_cast<float>(v) / 255.0f - mean) / std;
+        for (std::size_t v = 0; v < 256; ++v)
+            table[v] = (static_cast<float>(v) / 255.0f - mean) / std;
     }
 }
 
@@ -87,7 +100,8 @@ std::size_t Transform::values() const {
            static_cast<std::size_t>(options_.channels);
 }
 
-void Transform::apply(const ImageView& image, std::int64_t sample, std::int64_t epoch, float* out) const {
+void Transform::apply(const ImageView& image, std::int64_t sample, std::int64_t epoch,
+                      float* out) const {
     const TransformOptions& o = options_;
     const RandomSite random{seed_, RandomStream::Augment, static_cast<std::uint32_t>(sample),
                             static_cast<std::uint32_t>(epoch)};
@@ -105,7 +119,8 @@ void Transform::apply(const ImageView& image, std::int64_t sample, std::int64_t 
         if (view.height != o.height || view.width != o.width)
             replace(resize(view, o.height, o.width, o.filter));
     } else {
-        if (std::min(view.height, view.width) != side) replace(resize_shorter_side(view, side, o.filter));
+        if (std::min(view.height, view.width) != side)
+            replace(resize_shorter_side(view, side, o.filter));
         if (view.height != o.height || view.width != o.width)
             replace(center_crop(view, o.height, o.width));
     }
@@ -123,7 +138,8 @@ Image Transform::resized_crop(const ImageView& image, const RandomSite& random) 
     const int h = image.height, w = image.width;
     constexpr double kLow = 3.0 / 4.0, kHigh = 4.0 / 3.0;
     Box box{};
-    if (!random_box(random, {kResizedCrop, options_.crop_area, 1.0, kLow, kHigh, false, h, w}, h, w, box)) {
+    if (!random_box(random, {kResizedCrop, options_.crop_area, 1.0, kLow, kHigh, false, h, w}, h, w,
+                    box)) {
         const double ratio = static_cast<double>(w) / h;
         box.width = ratio > kHigh ? static_cast<int>(std::nearbyint(h * kHigh)) : w;
         box.height = ratio < kLow ? static_cast<int>(std::nearbyint(w / kLow)) : h;
@@ -141,7 +157,8 @@ void Transform::write(const ImageView& image, int top, int left, bool flip, floa
     for (int y = 0; y < h; ++y, out += w * c) {
         const int from_row = y + top;
         const bool inside = from_row >= 0 && from_row < image.height;
-        const int begin = inside ? first : w, end = inside ? last : w;  // columns that show the picture
+        const int begin = inside ? first : w,
+                  end = inside ? last : w;  // columns that show the picture
         const std::uint8_t* row = inside ? image.row(from_row) : nullptr;
         const auto black = [&](int from, int to) {
             for (int x = from; x < to; ++x)
@@ -170,7 +187,8 @@ void Transform::erase(const RandomSite& random, float* out) const {
     const int c = options_.channels, h = options_.height, w = options_.width;
     Box box{};
     // The box is smaller than the picture on both sides.
-    if (!random_box(random, {kEraseBox, 0.02, 1.0 / 3.0, 0.3, 1.0 / 0.3, true, h - 1, w - 1}, h, w, box))
+    if (!random_box(random, {kEraseBox, 0.02, 1.0 / 3.0, 0.3, 1.0 / 0.3, true, h - 1, w - 1}, h, w,
+                    box))
         return;
     constexpr double kTwoPi = 6.283185307179586;
     for (int y = box.top; y < box.top + box.height; ++y) {

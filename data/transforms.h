@@ -40,9 +40,9 @@ struct TransformOptions {
     // In training only.
     bool random_resized_crop = false;  ///< instead of `fit`: area [crop_area, 1], ratio [3/4, 4/3]
     double crop_area = 0.08;
-    int pad_crop = 0;          ///< border of zeros in pixels, then a random height x width window
-    double flip = 0.0;         ///< probability of mirroring left to right
-    double erase = 0.0;        ///< probability of erasing a box (Zhong et al. 2017; as timm)
+    int pad_crop = 0;    ///< border of zeros in pixels, then a random height x width window
+    double flip = 0.0;   ///< probability of mirroring left to right
+    double erase = 0.0;  ///< probability of erasing a box (Zhong et al. 2017; as timm)
     Erase erase_fill = Erase::Zero;
 };
 

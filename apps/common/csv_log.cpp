@@ -13,7 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Opens a log whose header is there and right, or is written now.
-std::unique_ptr<AppendFile> open_log(const fs::path& file, const std::vector<std::string>& columns) {
+std::unique_ptr<AppendFile> open_log(const fs::path& file,
+                                     const std::vector<std::string>& columns) {
     auto log = std::make_unique<AppendFile>(file.string());  // cuts off an unfinished last line
     std::string header;
     std::ifstream in(file);
@@ -30,9 +31,11 @@ std::unique_ptr<AppendFile> open_log(const fs::path& file, const std::vector<std
 
 const std::vector<std::string>& epoch_columns() {
     static const std::vector<std::string> columns{
-        "epoch",      "train_loss", "eval_loss",     "eval_top1",            "eval_top5",
-        "lr",         "train_top1", "eval_f1_macro", "eval_precision_macro", "nonfinite",
-        "skipped_images", "epoch_s", "img_s", "mem_mib"};
+        "epoch",      "train_loss",     "eval_loss",
+        "eval_top1",  "eval_top5",      "lr",
+        "train_top1", "eval_f1_macro",  "eval_precision_macro",
+        "nonfinite",  "skipped_images", "epoch_s",
+        "img_s",      "mem_mib"};
     return columns;
 }
 
@@ -53,13 +56,13 @@ void TrainingLog::step(const StepRow& row) {
 }
 
 void TrainingLog::epoch(const EpochRow& row) {
-    epochs_->append(csv_line(
-        {std::to_string(row.epoch), csv_number(row.train_loss), csv_number(row.eval_loss),
-         csv_number(row.eval_top1), csv_number(row.eval_top5), csv_number(row.lr),
-         csv_number(row.train_top1), csv_number(row.eval_f1_macro),
-         csv_number(row.eval_precision_macro), std::to_string(row.nonfinite),
-         std::to_string(row.skipped_images), csv_number(row.epoch_s), csv_number(row.img_s),
-         std::to_string(row.mem_mib)}));
+    epochs_->append(
+        csv_line({std::to_string(row.epoch), csv_number(row.train_loss), csv_number(row.eval_loss),
+                  csv_number(row.eval_top1), csv_number(row.eval_top5), csv_number(row.lr),
+                  csv_number(row.train_top1), csv_number(row.eval_f1_macro),
+                  csv_number(row.eval_precision_macro), std::to_string(row.nonfinite),
+                  std::to_string(row.skipped_images), csv_number(row.epoch_s),
+                  csv_number(row.img_s), std::to_string(row.mem_mib)}));
 }
 
 void TrainingLog::sync() {

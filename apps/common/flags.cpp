@@ -91,9 +91,9 @@ std::vector<std::string> flag_names(const CLI::App& cli) {
         throw Error("C01", "unexpected argument " + name, app.name,
                     app.name + " --help shows what it takes");
     }
-    const std::string key = name.substr(name.find_first_not_of('-') == std::string::npos
-                                            ? name.size()
-                                            : name.find_first_not_of('-'));
+    const std::string key =
+        name.substr(name.find_first_not_of('-') == std::string::npos ? name.size()
+                                                                     : name.find_first_not_of('-'));
     std::string near;
     if (app.training && find_key(key) != nullptr) {
         near = "--set " + key + "=VALUE";
@@ -145,7 +145,8 @@ T parse_number(const std::string& text, const std::string& flag, const char* kin
     T number{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{} || end != text.data() + text.size())
-        throw Error("C03", flag + " is \"" + text + "\", must be " + kind, flag, flag + " " + example);
+        throw Error("C03", flag + " is \"" + text + "\", must be " + kind, flag,
+                    flag + " " + example);
     return number;
 }
 
@@ -166,16 +167,17 @@ std::string quick_name(std::string recipe) {
 
 void resolve_training(const AppSpec& app, Raw& raw, Flags& flags) {
     if (flags.resume) {
-        if (raw.quick) throw Error("C11", "--quick does not go with --resume", app.name, "one of them");
+        if (raw.quick)
+            throw Error("C11", "--quick does not go with --resume", app.name, "one of them");
         flags.resume_dir = !raw.resume.empty() && !raw.resume.back().empty() ? raw.resume.back()
                            : !flags.out.empty()                              ? flags.out
                                                 : RunFolder::newest().string();
     } else if (flags.fork) {
         throw Error("C11", "--fork needs a run to start from", app.name, "--resume DIR --fork");
     }
-    flags.recipe = !raw.config.empty()  ? raw.config
-                   : flags.resume       ? RunFolder::open(flags.resume_dir).config_file().string()
-                                        : app.default_recipe;
+    flags.recipe = !raw.config.empty() ? raw.config
+                   : flags.resume      ? RunFolder::open(flags.resume_dir).config_file().string()
+                                       : app.default_recipe;
     if (raw.quick) flags.recipe = quick_name(flags.recipe);
     RecipeRequest request{flags.recipe, raw.sets, {}};
     for (const auto& [flag, given] : raw.key_flags)
@@ -214,9 +216,9 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv, const AppSpe
         if (on) flags.values[name] = {"true"};
 
     if (raw.version || raw.help || raw.help_all) {
-        std::fputs(raw.version ? (version_line() + "\n").c_str()
-                               : help_text(app, raw.help_all).c_str(),
-                   stdout);
+        std::fputs(
+            raw.version ? (version_line() + "\n").c_str() : help_text(app, raw.help_all).c_str(),
+            stdout);
         return std::nullopt;
     }
     check_positionals(app, flags);
@@ -265,9 +267,9 @@ std::string shell_line(const std::vector<std::string>& arguments) {
     for (const std::string& argument : arguments) {
         if (!line.empty()) line += ' ';
         const bool plain =
-            !argument.empty() &&
-            argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789_-+=./:,@%") == std::string::npos;
+            !argument.empty() && argument.find_first_not_of(
+                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789_-+=./:,@%") == std::string::npos;
         if (plain) {
             line += argument;
             continue;

@@ -35,8 +35,8 @@ struct PositionalSpec {
 };
 
 struct FlagSpec {
-    std::string name;           ///< "--topk"
-    std::string value;          ///< placeholder of its value: "N"; "a|b" = one of these; "" = a switch
+    std::string name;   ///< "--topk"
+    std::string value;  ///< placeholder of its value: "N"; "a|b" = one of these; "" = a switch
     std::string doc;
     std::string default_value;  ///< text, shown in the help
 };
@@ -44,35 +44,35 @@ struct FlagSpec {
 struct AppSpec {
     std::string name;
     std::string summary;
-    bool training = false;        ///< the recipe's flags, --config, --set, --resume, --quick, ...
-    std::string default_recipe;   ///< used without --config
+    bool training = false;       ///< the recipe's flags, --config, --set, --resume, --quick, ...
+    std::string default_recipe;  ///< used without --config
     std::vector<PositionalSpec> positionals;
     std::vector<FlagSpec> own_flags;
     std::vector<std::string> examples;  ///< command lines for the help
 };
 
 struct Flags {
-    Config config;  ///< resolved; all defaults in a program that does not train
-    std::string recipe;               ///< what --config named, or the default recipe
-    std::string device = "auto";      ///< auto, cpu, reference, cuda:N
-    std::int64_t threads = 0;         ///< 0 = all cores
+    Config config;                ///< resolved; all defaults in a program that does not train
+    std::string recipe;           ///< what --config named, or the default recipe
+    std::string device = "auto";  ///< auto, cpu, reference, cuda:N
+    std::int64_t threads = 0;     ///< 0 = all cores
     std::int64_t seed = 42;
-    std::string out;                  ///< --out, or ""
+    std::string out;  ///< --out, or ""
     bool quiet = false, verbose = false, json = false;
     bool resume = false, fork = false, dry_run = false;
-    std::string resume_dir;           ///< the run folder to go on with ("" without --resume)
-    std::vector<std::string> command; ///< argv, for env.json and the resume line
+    std::string resume_dir;            ///< the run folder to go on with ("" without --resume)
+    std::vector<std::string> command;  ///< argv, for env.json and the resume line
 
     const std::string& one(const std::string& positional) const;
     const std::vector<std::string>& all(const std::string& positional) const;
-    const std::string& text(const std::string& flag) const;   ///< own flag, or its default
-    std::int64_t integer(const std::string& flag) const;      ///< Error C03 if it is no integer
-    double number(const std::string& flag) const;             ///< Error C03 if it is no number
-    bool on(const std::string& flag) const;                   ///< own switch
-    bool given(const std::string& flag) const;                ///< own flag was on the command line
+    const std::string& text(const std::string& flag) const;  ///< own flag, or its default
+    std::int64_t integer(const std::string& flag) const;     ///< Error C03 if it is no integer
+    double number(const std::string& flag) const;            ///< Error C03 if it is no number
+    bool on(const std::string& flag) const;                  ///< own switch
+    bool given(const std::string& flag) const;               ///< own flag was on the command line
 
-    std::map<std::string, std::vector<std::string>> values;   ///< own flags and positionals as given
-    std::map<std::string, std::string> defaults;              ///< of own flags
+    std::map<std::string, std::vector<std::string>> values;  ///< own flags and positionals as given
+    std::map<std::string, std::string> defaults;             ///< of own flags
 };
 
 /// Empty when the program has nothing left to do (--help, --help-all, --version were printed).

@@ -27,7 +27,7 @@ constexpr const char* kStyle =
     "set border 3 lc rgb '#606060'\n"
     "set tics nomirror out scale 0.6 textcolor rgb '#303030'\n"
     "set grid lc rgb '#e0e0e0' lt 1 lw 0.7\n"
-    "set key outside top center horizontal maxrows 1 samplen 2 spacing 1.1 noenhanced\n";
+    "set key opaque samplen 2 spacing 1.1 noenhanced\n";
 
 std::string script(const std::string& name, int width, int height, const std::string& body) {
     std::ostringstream out;
@@ -79,8 +79,7 @@ std::string spawn_gnuplot(const fs::path& folder, const std::string& file) {
     std::string program = "gnuplot", option = "--default-settings", argument = file;
     char* arguments[] = {program.data(), option.data(), argument.data(), nullptr};
     pid_t child = 0;
-    const int failed =
-        posix_spawnp(&child, "gnuplot", &actions, &attributes, arguments, environ);
+    const int failed = posix_spawnp(&child, "gnuplot", &actions, &attributes, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
 
@@ -91,7 +90,8 @@ std::string spawn_gnuplot(const fs::path& folder, const std::string& file) {
         problem = std::strerror(failed);
     } else {
         int status = 0;
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) problem = first_line(messages);
     }
     std::error_code ignored;
@@ -106,8 +106,8 @@ void sharpen(const fs::path& svg) {
     content << in.rdbuf();
     std::string text = content.str();
     const std::string mark = "preserveAspectRatio='none'";
-    const std::size_t at = text.find("<image ") == std::string::npos ? std::string::npos
-                                                                     : text.find(mark);
+    const std::size_t at =
+        text.find("<image ") == std::string::npos ? std::string::npos : text.find(mark);
     if (at == std::string::npos) return;
     text.insert(at + mark.size(), " style='image-rendering:pixelated'");
     write_text_atomically(svg.string(), text);
@@ -135,7 +135,8 @@ bool run_gnuplot(const fs::path& folder, const std::string& name, int width, int
                  const std::string& body, const Warn& warn) {
     std::string problem;
     try {
-        write_text_atomically((folder / (name + ".gp")).string(), script(name, width, height, body));
+        write_text_atomically((folder / (name + ".gp")).string(),
+                              script(name, width, height, body));
         problem = spawn_gnuplot(folder, name + ".gp");
         if (problem.empty()) sharpen(folder / (name + ".svg"));
     } catch (const Error& error) {

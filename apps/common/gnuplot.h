@@ -14,7 +14,7 @@ std::string gnuplot_text(const std::string& text, std::size_t longest = 200);
 
 /// Writes folder/NAME.gp and runs it there: `body` (settings and one `plot` command) once for
 /// NAME.svg and once for NAME.png. False after a warning if gnuplot is missing or failed.
-bool run_gnuplot(const std::filesystem::path& folder, const std::string& name, int width, int height,
-                 const std::string& body, const Warn& warn);
+bool run_gnuplot(const std::filesystem::path& folder, const std::string& name, int width,
+                 int height, const std::string& body, const Warn& warn);
 
 }  // namespace fovea::apps

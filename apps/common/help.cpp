@@ -93,10 +93,10 @@ std::string help_text(const AppSpec& app, bool all) {
     }
     if (app.training) {
         out += "\nRun:\n";
-        out += entry("--config FILE", "recipe: a .toml file or the name of a built-in one" +
-                                          (app.default_recipe.empty()
-                                               ? std::string{}
-                                               : " (" + app.default_recipe + ")"));
+        out += entry(
+            "--config FILE",
+            "recipe: a .toml file or the name of a built-in one" +
+                (app.default_recipe.empty() ? std::string{} : " (" + app.default_recipe + ")"));
         out += entry("--set KEY=VALUE", "any key of the recipe; may be repeated");
         out += entry("--quick", "the recipe's short sister: NAME_quick");
         out += entry("--resume [DIR]", "go on with the run in DIR, or with the latest in runs/");
@@ -111,8 +111,8 @@ std::string help_text(const AppSpec& app, bool all) {
             out += entry(spec.flag + placeholder(spec), spec.doc);
         }
     }
-    out += entry("--out PATH", app.training ? "the run folder (runs/MMDD-HHMM_MODEL_sSEED)"
-                                            : "where results go");
+    out += entry("--out PATH",
+                 app.training ? "the run folder (runs/MMDD-HHMM_MODEL_sSEED)" : "where results go");
     out += entry("--quiet, -q", "only errors and warnings");
     out += entry("--verbose, -v", "more detail");
     out += entry("--json", "results as JSON on standard output");

@@ -23,7 +23,8 @@ bool is_direction_mark(std::string_view point) {
     if (point.size() != 3 || point[0] != '\xE2') return false;
     const auto second = static_cast<unsigned char>(point[1]);
     const auto third = static_cast<unsigned char>(point[2]);
-    return (second == 0x80 && (third == 0x8E || third == 0x8F || (third >= 0xAA && third <= 0xAE))) ||
+    return (second == 0x80 &&
+            (third == 0x8E || third == 0x8F || (third >= 0xAA && third <= 0xAE))) ||
            (second == 0x81 && third >= 0xA6 && third <= 0xA9);
 }
 
@@ -98,7 +99,7 @@ std::string png_uri(const ImageView& image, int longest_side) {
         const auto fit = [&](int side) {
             return std::max(1, static_cast<int>(std::int64_t{side} * longest_side / longest));
         };
-        small = resize_bilinear(image, fit(image.height), fit(image.width));
+        small = resize(image, fit(image.height), fit(image.width), ResizeFilter::Bilinear);
         shown = small.view();
     }
     return "data:image/png;base64," + base64(encode_png(shown));
@@ -111,6 +112,7 @@ std::string inline_svg(const std::filesystem::path& file, const std::string& pre
     std::string text = content.str();
     const std::size_t start = text.find("<svg");
     if (start == std::string::npos || text.find("</svg>") == std::string::npos) return {};
+    if (text.find("<script") != std::string::npos) return {};  // not drawn by our scripts
     text.erase(0, start);
     // gnuplot's own title would show as a tooltip all over the plot.
     const std::size_t title = text.find("<title>Gnuplot</title>");

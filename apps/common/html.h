@@ -27,7 +27,7 @@ std::string base64(std::span<const std::uint8_t> bytes);
 std::string png_uri(const ImageView& image, int longest_side = 160);
 
 /// An SVG file as an element of the page: no XML prologue, ids prefixed with `prefix` so that two
-/// plots do not share them. "" if there is no such file.
+/// plots do not share them. "" if there is no such file, or a script is in it.
 std::string inline_svg(const std::filesystem::path& file, const std::string& prefix);
 
 }  // namespace fovea::apps

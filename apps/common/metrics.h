@@ -27,7 +27,8 @@ struct Confusion {
     std::int64_t classes = 0;
     std::vector<std::int64_t> counts;
 
-    explicit Confusion(std::int64_t n = 0) : classes(n), counts(static_cast<std::size_t>(n * n), 0) {}
+    explicit Confusion(std::int64_t n = 0)
+        : classes(n), counts(static_cast<std::size_t>(n * n), 0) {}
     std::int64_t at(std::int64_t truth, std::int64_t prediction) const {
         return counts[static_cast<std::size_t>(truth * classes + prediction)];
     }
@@ -39,15 +40,15 @@ struct Confusion {
 /// Shares are 0..1.
 struct Metrics {
     std::int64_t n = 0;
-    double loss = 0;               ///< mean cross-entropy in nats, no smoothing
+    double loss = 0;  ///< mean cross-entropy in nats, no smoothing
     double top1 = 0, top5 = 0;
     double top1_low = 0, top1_high = 0;  ///< Wilson 95% interval
-    double balanced_accuracy = 0;  ///< mean recall of the classes that have images
-    Scores macro;                  ///< plain mean over all classes
-    Scores weighted;               ///< mean weighted by n
+    double balanced_accuracy = 0;        ///< mean recall of the classes that have images
+    Scores macro;                        ///< plain mean over all classes
+    Scores weighted;                     ///< mean weighted by n
     std::vector<ClassScores> per_class;
     Confusion confusion;
-    std::int64_t nonfinite = 0;    ///< images whose logits hold a NaN or Inf; counted as wrong
+    std::int64_t nonfinite = 0;  ///< images whose logits hold a NaN or Inf; counted as wrong
 };
 
 struct Interval {

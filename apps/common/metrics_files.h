@@ -27,8 +27,8 @@ void write_eval_files(const std::filesystem::path& folder, const Metrics& metric
 /// One image's prediction.
 struct Prediction {
     std::string filename;
-    std::int64_t truth = -1;                ///< -1 = unknown
-    std::vector<std::int64_t> top_labels;   ///< best first, at most 5
+    std::int64_t truth = -1;               ///< -1 = unknown
+    std::vector<std::int64_t> top_labels;  ///< best first, at most 5
     std::vector<double> top_probs;
 };
 

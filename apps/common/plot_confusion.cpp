@@ -27,7 +27,8 @@ std::string percent_table(const CsvTable& counts) {
             sum += cells[k];
         }
         for (std::size_t k = 0; k < cells.size(); ++k)
-            text << k << ',' << row << ',' << csv_number(sum > 0 ? 100 * cells[k] / sum : 0) << '\n';
+            text << k << ',' << row << ',' << csv_number(sum > 0 ? 100 * cells[k] / sum : 0)
+                 << '\n';
     }
     return text.str();
 }
@@ -56,7 +57,8 @@ bool plot_confusion(const RunFolder& run, const Warn& warn) {
                               percent_table(counts));
         std::ostringstream body;
         // Row 0 is at the top. `image pixels` draws sharp cells, `image` a bitmap for large n.
-        body << "set xlabel 'predicted'\nset ylabel 'true'\nset cblabel 'share of the true class (%)'\n"
+        body << "set xlabel 'predicted'\nset ylabel 'true'\nset cblabel 'share of the true class "
+                "(%)'\n"
              << "unset grid\nset border 15\nset size ratio -1\nset cbrange [0:100]\n"
              << "set xrange [-0.5:" << n - 1 << ".5]\nset yrange [" << n - 1 << ".5:-0.5]\n"
              << "set palette defined (0 '#ffffff', 5 '#deebf7', 30 '#9ecae1', 60 '#3182bd', "
@@ -66,8 +68,9 @@ bool plot_confusion(const RunFolder& run, const Warn& warn) {
              << "plot 'confusion_percent.csv' every ::1 using 1:2:3 with image"
              << (n <= kMostNamed ? " pixels" : "") << " notitle";
         if (n <= kMostAnnotated) {
-            const char* labels = " '' every ::1 using 1:2:($3 %s ? sprintf('%%.0f', $3) : '') "
-                                 "with labels tc rgb '%s' font ',11' notitle";
+            const char* labels =
+                " '' every ::1 using 1:2:($3 %s ? sprintf('%%.0f', $3) : '') "
+                "with labels tc rgb '%s' font ',11' notitle";
             char line[200];
             std::snprintf(line, sizeof line, labels, ">= 0.5 && $3 < 55", "#202020");
             body << ", \\\n    " << line;
@@ -75,7 +78,7 @@ bool plot_confusion(const RunFolder& run, const Warn& warn) {
             body << ", \\\n    " << line;
         }
         const int side = n <= 12 ? 620 : 820;
-        return run_gnuplot(run.plots(), "confusion", side + 130, side, body.str(), warn);
+        return run_gnuplot(run.plots(), "confusion", side + 130, side * 9 / 10, body.str(), warn);
     } catch (const Error& error) {
         warn("no plot confusion: " + error.message());
         return false;

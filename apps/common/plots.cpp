@@ -17,8 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kWindow = 50;      // steps in the rolling mean and standard deviation
-constexpr std::size_t kMostPoints = 800; // of a curve; more cannot be seen
+constexpr std::size_t kWindow = 50;       // steps in the rolling mean and standard deviation
+constexpr std::size_t kMostPoints = 800;  // of a curve; more cannot be seen
 
 // Okabe and Ito's colours: told apart by colour-blind readers too.
 constexpr const char* kBlue = "'#0072B2'";
@@ -116,7 +116,8 @@ std::string joined(const std::vector<std::string>& curves) {
     return out;
 }
 
-bool plot_loss(const fs::path& folder, const CsvTable& log, const CsvTable& steps, const Warn& warn) {
+bool plot_loss(const fs::path& folder, const CsvTable& log, const CsvTable& steps,
+               const Warn& warn) {
     const std::vector<double> x = step_positions(steps);
     write_text_atomically((folder / "loss_steps.csv").string(), rolling_loss(steps, x));
     write_text_atomically((folder / "loss.csv").string(),
@@ -135,7 +136,8 @@ bool plot_loss(const fs::path& folder, const CsvTable& log, const CsvTable& step
     if (any_number(log, "eval_loss"))
         curves.push_back(epoch_curve("loss.csv", 3, kOrange, "validation", log.rows.size()));
     if (curves.empty()) return true;
-    return run_gnuplot(folder, "loss", 720, 420, axes(0, last, "cross-entropy") + joined(curves), warn);
+    return run_gnuplot(folder, "loss", 720, 420, axes(0, last, "cross-entropy") + joined(curves),
+                       warn);
 }
 
 bool plot_accuracy(const fs::path& folder, const CsvTable& log, const Warn& warn) {
@@ -158,10 +160,13 @@ bool plot_accuracy(const fs::path& folder, const CsvTable& log, const Warn& warn
         curves.push_back(epoch_curve("acc.csv", 3, kOrange, title.str(), rows));
     }
     // With few classes top-5 lies flat at 100 and only squeezes the other curves.
-    if (least_top5 < 90) curves.push_back(epoch_curve("acc.csv", 4, kGreen, "validation top-5", rows));
+    if (least_top5 < 90)
+        curves.push_back(epoch_curve("acc.csv", 4, kGreen, "validation top-5", rows));
     if (curves.empty()) return true;
     return run_gnuplot(folder, "acc", 720, 420,
-                       axes(1, log.number(rows - 1, "epoch"), "correct (%)") + joined(curves), warn);
+                       axes(1, log.number(rows - 1, "epoch"), "correct (%)") +
+                           "set key bottom right\n" + joined(curves),
+                       warn);
 }
 
 bool plot_rates(const fs::path& folder, const std::vector<double>& x,
@@ -175,8 +180,8 @@ bool plot_rates(const fs::path& folder, const std::vector<double>& x,
                               (x.size() < 20 ? "with linespoints pt 7 ps 0.5" : "with lines") +
                               " lw 2 lc rgb " + kBlue + " notitle";
     return run_gnuplot(folder, "lr", 720, 300,
-                       axes(0, x.back(), "learning rate") + "set format y '%g'\nset yrange [0:*]\n" +
-                           joined({curve}),
+                       axes(0, x.back(), "learning rate") +
+                           "set format y '%g'\nset yrange [0:*]\n" + joined({curve}),
                        warn);
 }
 
@@ -196,8 +201,9 @@ bool plot_curves(const RunFolder& run, const Warn& warn) {
     return guarded(warn, [&] {
         const CsvTable log = read_csv(run.log_csv()), steps = read_csv(run.steps_csv());
         return plot_loss(run.plots(), log, steps, warn) && plot_accuracy(run.plots(), log, warn) &&
-               plot_rates(run.plots(), step_positions(steps),
-                          [&](std::size_t i) { return steps.number(i, "lr"); }, warn);
+               plot_rates(
+                   run.plots(), step_positions(steps),
+                   [&](std::size_t i) { return steps.number(i, "lr"); }, warn);
     });
 }
 
@@ -207,7 +213,8 @@ bool plot_schedule(const RunFolder& run, std::span<const double> lrs, std::int64
         std::vector<double> x(lrs.size());
         for (std::size_t i = 0; i < x.size(); ++i)
             x[i] = static_cast<double>(i + 1) / static_cast<double>(steps_per_epoch);
-        return plot_rates(run.plots(), x, [&](std::size_t i) { return lrs[i]; }, warn);
+        return plot_rates(
+            run.plots(), x, [&](std::size_t i) { return lrs[i]; }, warn);
     });
 }
 

@@ -84,8 +84,7 @@ Progress::Progress(ProgressOptions options) : options_(std::move(options)) {
     if (!options_.clock) options_.clock = steady_seconds;
     terminal_ = options_.terminal < 0 ? is_terminal(options_.out) : options_.terminal == 1;
     colour_ = options_.colour < 0 ? terminal_ && colour_allowed() : options_.colour == 1;
-    if (!options_.log_file.empty())
-        log_ = std::make_unique<AppendFile>(options_.log_file.string());
+    if (!options_.log_file.empty()) log_ = std::make_unique<AppendFile>(options_.log_file.string());
 }
 
 Progress::~Progress() { clear(); }
@@ -113,8 +112,8 @@ std::string Progress::bar_line(const StepStatus& status) const {
     const double share =
         static_cast<double>(status.step) / static_cast<double>(std::max<std::int64_t>(1, steps_));
     const std::string epochs = std::to_string(epochs_), steps = std::to_string(steps_);
-    const std::string head = fmt::format("epoch {:>{}}/{} {:3.0f}%", epoch_, epochs.size() + 1,
-                                         epochs, 100 * share);
+    const std::string head =
+        fmt::format("epoch {:>{}}/{} {:3.0f}%", epoch_, epochs.size() + 1, epochs, 100 * share);
     // Least important last: a narrow terminal loses from the end, except the time left.
     std::vector<std::string> parts;
     parts.push_back(fmt::format("{:>{}}/{}", status.step, steps.size(), steps));
@@ -145,7 +144,8 @@ std::string Progress::plain_line(const StepStatus& status) const {
                                    status.step, steps_, status.mean_loss);
     if (!std::isnan(status.top1)) line += "  acc1 " + percent(status.top1);
     if (!std::isnan(status.lr)) line += "  lr " + short_rate(status.lr);
-    if (!std::isnan(status.data_share)) line += fmt::format("  data {:.0f}%", 100 * status.data_share);
+    if (!std::isnan(status.data_share))
+        line += fmt::format("  data {:.0f}%", 100 * status.data_share);
     if (const std::string time = timing(status); !time.empty()) line += "  " + time;
     return line + "  " + memory();
 }

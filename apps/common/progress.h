@@ -24,21 +24,21 @@ class AppendFile;
 namespace fovea::apps {
 
 struct ProgressOptions {
-    bool quiet = false;                    ///< nothing on the screen; train.log is written all the same
-    std::filesystem::path log_file = {};   ///< train.log, or "" for none
+    bool quiet = false;  ///< nothing on the screen; train.log is written all the same
+    std::filesystem::path log_file = {};  ///< train.log, or "" for none
     std::FILE* out = stdout;
-    int terminal = -1;                     ///< 1 yes, 0 no, -1 ask isatty(out)
-    int colour = -1;                       ///< 1 yes, 0 no, -1 on a terminal without NO_COLOR
-    int width = 0;                         ///< columns; 0 = ask the terminal
-    std::function<double()> clock = {};    ///< seconds, for tests; a steady clock by default
+    int terminal = -1;                   ///< 1 yes, 0 no, -1 ask isatty(out)
+    int colour = -1;                     ///< 1 yes, 0 no, -1 on a terminal without NO_COLOR
+    int width = 0;                       ///< columns; 0 = ask the terminal
+    std::function<double()> clock = {};  ///< seconds, for tests; a steady clock by default
 };
 
 /// Where an epoch stands, after `step` of its steps. Accuracies in percent.
 struct StepStatus {
     std::int64_t step = 0;
-    double loss = NAN;        ///< of this step
-    double mean_loss = NAN;   ///< of the epoch so far
-    double top1 = NAN;        ///< of the epoch so far
+    double loss = NAN;       ///< of this step
+    double mean_loss = NAN;  ///< of the epoch so far
+    double top1 = NAN;       ///< of the epoch so far
     double lr = NAN;
     std::int64_t images = 0;  ///< seen in this epoch since it (or a resume) began
     double data_share = NAN;  ///< 0..1: time that the step waited for data
@@ -61,10 +61,10 @@ public:
     /// `epoch` counts from 1; `first_step` > 0 after a resume in mid-epoch.
     void begin_epoch(std::int64_t epoch, std::int64_t epochs, std::int64_t steps,
                      std::int64_t first_step = 0);
-    void step(const StepStatus& status);       ///< draws at most ten times a second
+    void step(const StepStatus& status);  ///< draws at most ten times a second
     void end_epoch(const EpochStatus& status);
-    void line(const std::string& text);        ///< a line that stays, on the screen and in train.log
-    void warning(const std::string& text);     ///< the same with "warning " before it, to stderr
+    void line(const std::string& text);     ///< a line that stays, on the screen and in train.log
+    void warning(const std::string& text);  ///< the same with "warning " before it, to stderr
 
 private:
     void draw(const std::string& bar_line);

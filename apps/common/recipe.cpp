@@ -171,8 +171,9 @@ void refuse_changes(const Config& before, const Config& after) {
         list += (list.empty() ? "" : "; ") + format_changes({&change, 1});
     }
     if (list.empty()) return;
-    throw Error("C08", "the recipe differs from the run's own: " + list, "--resume",
-                "the same settings as before, or --fork to go on with the new ones in a new folder");
+    throw Error(
+        "C08", "the recipe differs from the run's own: " + list, "--resume",
+        "the same settings as before, or --fork to go on with the new ones in a new folder");
 }
 
 }  // namespace fovea::apps

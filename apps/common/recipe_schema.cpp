@@ -5,8 +5,8 @@
 namespace fovea::apps {
 namespace {
 
-constexpr bool kMaths = true;   // alters the result: in the config hash, fixed on --resume
-constexpr bool kFree = false;   // may change from one start to the next
+constexpr bool kMaths = true;  // alters the result: in the config hash, fixed on --resume
+constexpr bool kFree = false;  // may change from one start to the next
 
 using Numbers = std::vector<double>;
 

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 /// A recipe before parsing.
 struct Source {
     std::string text;
-    std::string name;    // for messages
-    fs::path folder;     // where its base is looked for
+    std::string name;  // for messages
+    fs::path folder;   // where its base is looked for
 };
 
 std::string without_toml(const std::string& name) {
@@ -31,7 +31,8 @@ std::string read_text(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
-    if (!in) throw Error("C05", "cannot read the recipe " + file.string(), "--config", "ls -l on it");
+    if (!in)
+        throw Error("C05", "cannot read the recipe " + file.string(), "--config", "ls -l on it");
     return text.str();
 }
 
@@ -161,7 +162,8 @@ void check_consistent(const Config& config) {
     if (warmup > 0 && warmup >= epochs) {
         throw Error("C09",
                     "schedule.warmup (" + to_toml(Value(warmup)) +
-                        " epochs) is not shorter than train.epochs (" + std::to_string(epochs) + ")",
+                        " epochs) is not shorter than train.epochs (" + std::to_string(epochs) +
+                        ")",
                     config.origin("train.epochs") + ", " + config.origin("schedule.warmup"),
                     "--warmup " + to_toml(Value(0.1 * epochs)));
     }

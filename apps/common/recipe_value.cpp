@@ -49,7 +49,8 @@ std::string default_line(const KeySpec& spec) {
     return std::string(spec.key) + " = " + to_toml(spec.default_value) + "   (" + spec.doc + ")";
 }
 
-[[noreturn]] void throw_type(const KeySpec& spec, const std::string& is, const std::string& origin) {
+[[noreturn]] void throw_type(const KeySpec& spec, const std::string& is,
+                             const std::string& origin) {
     throw Error("C03",
                 std::string(spec.key) + " is " + is + ", must be " + type_name(spec.default_value),
                 origin, default_line(spec));
@@ -74,8 +75,8 @@ void check_text(const KeySpec& spec, const std::string& text, const std::string&
     for (const std::string& choice : choices)
         if (text == choice) return;
     const std::string near = suggest(text, choices);
-    throw Error("C04",
-                std::string(spec.key) + " is \"" + text + "\", must be one of " + spec.range, origin,
+    throw Error("C04", std::string(spec.key) + " is \"" + text + "\", must be one of " + spec.range,
+                origin,
                 near.empty() ? default_line(spec) : std::string(spec.key) + " = \"" + near + "\"");
 }
 

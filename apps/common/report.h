@@ -26,11 +26,11 @@ struct Headline {
 
 /// One picture with its prediction.
 struct ReportSample {
-    Image image;                  ///< grey or RGB
-    std::int64_t truth = -1;      ///< -1 = unknown
+    Image image;              ///< grey or RGB
+    std::int64_t truth = -1;  ///< -1 = unknown
     std::int64_t prediction = -1;
-    double prob = 0;              ///< of the prediction, 0..1
-    std::string name;             ///< shown as a tooltip
+    double prob = 0;   ///< of the prediction, 0..1
+    std::string name;  ///< shown as a tooltip
 };
 
 struct ReportData {

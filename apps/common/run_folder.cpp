@@ -24,7 +24,8 @@ std::string time_stamp() {
 std::string plain_name(const std::string& name) {
     std::string plain;
     for (const char c : name.substr(0, 60)) {
-        const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool kept =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         plain += kept ? c : '_';
     }
     return plain;

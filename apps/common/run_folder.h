@@ -19,7 +19,8 @@ public:
     /// Makes `out`, or with out = "" the folder root/MMDD-HHMM_MODEL_sSEED (-2, -3, ... if taken),
     /// and its sub-folders. An existing `out` must be empty, or hold a run that never got as far as
     /// a checkpoint. Errors: C12 the folder is not ours or holds a run, F01 it cannot be made.
-    static RunFolder create(const std::string& model, std::int64_t seed, const std::string& out = {},
+    static RunFolder create(const std::string& model, std::int64_t seed,
+                            const std::string& out = {},
                             const std::filesystem::path& root = "runs");
 
     /// An existing run. Errors: C13 no such folder, or it is no run folder; its missing sub-folders are made.
@@ -37,9 +38,15 @@ public:
     std::filesystem::path report() const { return path_ / "report.html"; }
     std::filesystem::path model_file() const { return path_ / "model.safetensors"; }
     std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
-    std::filesystem::path last_checkpoint() const { return checkpoints() / "last.ckpt.safetensors"; }
-    std::filesystem::path prev_checkpoint() const { return checkpoints() / "prev.ckpt.safetensors"; }
-    std::filesystem::path best_checkpoint() const { return checkpoints() / "best.ckpt.safetensors"; }
+    std::filesystem::path last_checkpoint() const {
+        return checkpoints() / "last.ckpt.safetensors";
+    }
+    std::filesystem::path prev_checkpoint() const {
+        return checkpoints() / "prev.ckpt.safetensors";
+    }
+    std::filesystem::path best_checkpoint() const {
+        return checkpoints() / "best.ckpt.safetensors";
+    }
     std::filesystem::path plots() const { return path_ / "plots"; }
     std::filesystem::path eval() const { return path_ / "eval"; }
 

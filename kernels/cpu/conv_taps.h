@@ -1,6 +1,7 @@
 // Which input positions feed an output position, along one axis of a convolution.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>

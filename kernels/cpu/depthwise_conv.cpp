@@ -62,97 +62,104 @@ struct Gather {
     Taps rows, columns;
 };
 
-/// A filter row and the row of the input that it meets.
-struct RowPair {
-    const float *w, *input;
-};
+/// One pixel of output row p of image n from its lists of taps; channels from c on.
+template <class V>
+inline void pixel(const Gather& g, std::int64_t n, std::int64_t p, std::int64_t o, std::int64_t c) {
+    V sum = g.bias != nullptr ? load<V>(g.bias + c) : V{};
+    for (const Tap& r : g.rows[p])
+        for (const Tap& s : g.columns[o])
+            sum += load<V>(g.w + (r.kernel * g.S + s.kernel) * g.C + c) *
+                   load<V>(g.from + ((n * g.H + r.input) * g.W + s.input) * g.C + c);
+    store(g.to + ((n * g.P + p) * g.Q + o) * g.C + c, sum);
+}
 
-/// `outputs` pixels from `o` on, 3x3 filter. `inside`: all inputs lie in the row; otherwise those
-/// that do not are left out.
-template <class Tile, int outputs, bool inside, class V>
-inline void tile(const Gather& g, std::span<const RowPair> pairs, std::int64_t c, V bias,
-                 std::int64_t o, float* to) {
-    constexpr int first = Tile::first_input(), last = Tile::last_input(outputs);
-    const std::int64_t input = Tile::input(o, g.padding);
+/// The input rows that filter rows 0, 1, 2 meet, null where they lie in the padding (or, for dx,
+/// between the strides).
+using InputRows = const float* [3];
+
+/// `outputs` pixels of a row, 3x3 filter, written to `to`. The first `left` and last `right` of the
+/// inputs that the tile meets lie in the padding; the others start at `offset` in their row.
+template <class Tile, int outputs, int left, int right, class V>
+inline void tile(float* to, const InputRows& rows, std::int64_t offset, const float* w, V bias,
+                 std::int64_t C) {
+    constexpr int first = Tile::first_input() + left, last = Tile::last_input(outputs) - right;
     V sum[outputs];
 #pragma GCC unroll 8
     for (int i = 0; i < outputs; ++i) sum[i] = bias;
-    for (const RowPair& pair : pairs) {
-        const float* column = pair.w + c;
-        const V w[3] = {load<V>(column), load<V>(column + g.C), load<V>(column + 2 * g.C)};
+#pragma GCC unroll 3
+    for (int r = 0; r < 3; ++r, w += 3 * C) {
+        if (rows[r] == nullptr) continue;
+        const V column[3] = {load<V>(w), load<V>(w + C), load<V>(w + 2 * C)};
+        const float* input = rows[r] + offset;
 #pragma GCC unroll 32
-        for (int j = first; j <= last; ++j) {
-            if (!inside && (input + j < 0 || input + j >= g.W)) continue;
-            const V x = load<V>(pair.input + c + (input + j) * g.C);
+        for (int j = first; j <= last; ++j, input += C) {
+            const V x = load<V>(input);
 #pragma GCC unroll 8
             for (int i = 0; i < outputs; ++i) {
                 const int s = Tile::column(i, j);
-                if (s >= 0 && s < 3) sum[i] += w[s] * x;
+                if (s >= 0 && s < 3) sum[i] += column[s] * x;
             }
         }
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < outputs; ++i) store(to + (o + i) * g.C, sum[i]);
+    for (int i = 0; i < outputs; ++i) store(to + i * C, sum[i]);
 }
 
-/// Outputs [o, Q), in tiles of `outputs`, then of smaller ones.
+/// Outputs [o, Q) of row p of image n, in tiles of `outputs`, then of smaller ones.
 template <class Tile, int outputs, class V>
-inline void tiles(const Gather& g, std::span<const RowPair> pairs, std::int64_t c, V bias,
-                 std::int64_t o, float* to) {
+inline void tiles(const Gather& g, const InputRows& rows, V bias, std::int64_t n, std::int64_t p,
+                  std::int64_t o, std::int64_t c) {
     for (; o + outputs <= g.Q; o += outputs) {
         const std::int64_t input = Tile::input(o, g.padding);
-        if (input + Tile::first_input() >= 0 && input + Tile::last_input(outputs) < g.W)
-            tile<Tile, outputs, true>(g, pairs, c, bias, o, to);
+        const std::int64_t begin = input + Tile::first_input();
+        const std::int64_t left = std::max<std::int64_t>(0, -begin);
+        const std::int64_t right =
+            std::max<std::int64_t>(0, input + Tile::last_input(outputs) - (g.W - 1));
+        const std::int64_t offset = (begin + left) * g.C + c;
+        float* to = g.to + ((n * g.P + p) * g.Q + o) * g.C + c;
+        if (left == 0 && right == 0)
+            tile<Tile, outputs, 0, 0>(to, rows, offset, g.w + c, bias, g.C);
+        else if (left == 1 && right == 0)
+            tile<Tile, outputs, 1, 0>(to, rows, offset, g.w + c, bias, g.C);
+        else if (left == 0 && right == 1)
+            tile<Tile, outputs, 0, 1>(to, rows, offset, g.w + c, bias, g.C);
+        else if (left == 1 && right == 1)
+            tile<Tile, outputs, 1, 1>(to, rows, offset, g.w + c, bias, g.C);
         else
-            tile<Tile, outputs, false>(g, pairs, c, bias, o, to);
+            for (int i = 0; i < outputs; ++i) pixel<V>(g, n, p, o + i, c);
     }
-    if constexpr (outputs > 1) tiles<Tile, outputs / 2>(g, pairs, c, bias, o, to);
+    if constexpr (outputs > 1) tiles<Tile, outputs / 2>(g, rows, bias, n, p, o, c);
 }
 
-/// One pixel from its list of taps.
-template <class V>
-inline void pixel(const Gather& g, std::span<const RowPair> pairs, std::int64_t c, V sum,
-                  std::int64_t o, float* to) {
-    for (const RowPair& pair : pairs)
-        for (const Tap& tap : g.columns[o])
-            sum += load<V>(pair.w + c + tap.kernel * g.C) *
-                   load<V>(pair.input + c + tap.input * g.C);
-    store(to + o * g.C, sum);
-}
-
-/// Output row p of image n. `pairs` has room for the filter's rows.
-template <class Tile>
-void gather_row(const Gather& g, std::int64_t n, std::int64_t p, RowPair* pairs) {
-    const std::span<const Tap> taps = g.rows[p];
-    for (std::size_t i = 0; i < taps.size(); ++i)
-        pairs[i] = {g.w + taps[i].kernel * g.S * g.C,
-                    g.from + (n * g.H + taps[i].input) * g.W * g.C};
-    const std::span<const RowPair> used(pairs, taps.size());
-    float* to = g.to + (n * g.P + p) * g.Q * g.C;
-    for_channel_blocks(g.C, [&](auto block, std::int64_t c) {
-        using V = decltype(block);
-        const V bias = g.bias != nullptr ? load<V>(g.bias + c) : V{};
-        if constexpr (std::is_same_v<Tile, NoTile>)
-            for (std::int64_t o = 0; o < g.Q; ++o) pixel(g, used, c, bias, o, to + c);
-        else
-            tiles<Tile, 8>(g, used, c, bias, 0, to + c);
-    });
-}
-
-template <class Tile>
-void gather(const Gather& g, std::int64_t R) {
-#pragma omp parallel
-    {
-        std::vector<RowPair> pairs(static_cast<std::size_t>(R));
-#pragma omp for schedule(static)
-        for (std::int64_t row = 0; row < g.N * g.P; ++row)
-            gather_row<Tile>(g, row / g.P, row % g.P, pairs.data());
+/// Output row p of image n.
+template <class Tile, int outputs>
+void gather_row(const Gather& g, std::int64_t n, std::int64_t p) {
+    if constexpr (std::is_same_v<Tile, NoTile>) {
+        for_channel_blocks(g.C, [&](auto block, std::int64_t c) {
+            for (std::int64_t o = 0; o < g.Q; ++o) pixel<decltype(block)>(g, n, p, o, c);
+        });
+    } else {
+        InputRows rows = {};
+        for (const Tap& tap : g.rows[p])
+            rows[tap.kernel] = g.from + (n * g.H + tap.input) * g.W * g.C;
+        for_channel_blocks(g.C, [&](auto block, std::int64_t c) {
+            using V = decltype(block);
+            const V bias = g.bias != nullptr ? load<V>(g.bias + c) : V{};
+            tiles<Tile, outputs>(g, rows, bias, n, p, 0, c);
+        });
     }
+}
+
+template <class Tile, int outputs = 8>
+void gather(const Gather& g) {
+#pragma omp parallel for schedule(static)
+    for (std::int64_t row = 0; row < g.N * g.P; ++row)
+        gather_row<Tile, outputs>(g, row / g.P, row % g.P);
 }
 
 /// Has the filter a fast path?
 bool tiled(const CView& w, const ConvParams& p) {
-    return w.dim(2) == 3 && p.dilation[1] == 1 && p.stride[1] <= 2;
+    return w.dim(1) == 3 && w.dim(2) == 3 && p.dilation[1] == 1 && p.stride[1] <= 2;
 }
 
 }  // namespace
@@ -162,10 +169,10 @@ void depthwise_forward(View y, CView x, CView w, CView bias, const ConvParams& p
                    y.dim(0), y.dim(1), y.dim(2), x.dim(1), x.dim(2), y.dim(3), w.dim(2), p.padding[1],
                    Taps::forward(p, 0, x.dim(1), w.dim(1), y.dim(1)),
                    Taps::forward(p, 1, x.dim(2), w.dim(2), y.dim(2))};
-    const std::int64_t R = w.dim(1);
-    if (!tiled(w, p)) return gather<NoTile>(g, R);
-    if (p.stride[1] == 1) return gather<ForwardTile<1>>(g, R);
-    gather<ForwardTile<2>>(g, R);
+    if (!tiled(w, p)) return gather<NoTile>(g);
+    if (p.stride[1] == 1)
+        return g.Q % 7 == 0 ? gather<ForwardTile<1>, 7>(g) : gather<ForwardTile<1>>(g);
+    g.Q % 7 == 0 ? gather<ForwardTile<2>, 7>(g) : gather<ForwardTile<2>>(g);
 }
 
 void depthwise_backward_input(View dx, CView dy, CView w, const ConvParams& p) {
@@ -173,11 +180,11 @@ void depthwise_backward_input(View dx, CView dy, CView w, const ConvParams& p) {
                    dx.dim(0), dx.dim(1), dx.dim(2), dy.dim(1), dy.dim(2), dx.dim(3), w.dim(2), p.padding[1],
                    Taps::backward(p, 0, dx.dim(1), w.dim(1), dy.dim(1)),
                    Taps::backward(p, 1, dx.dim(2), w.dim(2), dy.dim(2))};
-    const std::int64_t R = w.dim(1);
-    if (!tiled(w, p)) return gather<NoTile>(g, R);
-    if (p.stride[1] == 1) return gather<BackwardTile<1, 0>>(g, R);
-    if (p.padding[1] % 2 == 0) return gather<BackwardTile<2, 0>>(g, R);
-    gather<BackwardTile<2, 1>>(g, R);
+    if (!tiled(w, p)) return gather<NoTile>(g);
+    if (p.stride[1] == 1)
+        return g.Q % 7 == 0 ? gather<BackwardTile<1, 0>, 7>(g) : gather<BackwardTile<1, 0>>(g);
+    if (p.padding[1] % 2 == 0) return gather<BackwardTile<2, 0>>(g);
+    gather<BackwardTile<2, 1>>(g);
 }
 
 }  // namespace fovea::kernels::cpu

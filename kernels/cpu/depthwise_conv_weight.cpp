@@ -42,7 +42,7 @@ struct Band {
 /// input rows, null where they lie in the padding; the first output meets columns from `column` on.
 /// `inside`: all columns lie in the row; otherwise those that do not are left out.
 template <int stride, int outputs, bool inside, class V>
-inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
+[[gnu::always_inline]] inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
                      std::int64_t column, std::int64_t W, std::int64_t C) {
     V d[outputs];
 #pragma GCC unroll 4
@@ -53,10 +53,11 @@ inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* cons
 #pragma GCC unroll 3
     for (int r = 0; r < 3; ++r) {
         if (rows[r] == nullptr) continue;
+        std::int64_t offset = column * C;
 #pragma GCC unroll 16
-        for (int j = 0; j < (outputs - 1) * stride + 3; ++j) {
+        for (int j = 0; j < (outputs - 1) * stride + 3; ++j, offset += C) {
             if (!inside && (column + j < 0 || column + j >= W)) continue;
-            const V x = load<V>(rows[r] + (column + j) * C);
+            const V x = load<V>(rows[r] + offset);
 #pragma GCC unroll 4
             for (int i = 0; i < outputs; ++i)
                 if (j - i * stride >= 0 && j - i * stride < 3) sum[r][j - i * stride] += d[i] * x;
@@ -66,7 +67,7 @@ inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* cons
 
 /// Output pixels [q, Q) of a row, in tiles of `outputs`, then of smaller ones.
 template <int stride, int outputs, class V>
-inline void add_row(const Problem& k, V (&sum)[3][3], V& bias, const float* dy,
+[[gnu::always_inline]] inline void add_row(const Problem& k, V (&sum)[3][3], V& bias, const float* dy,
                     const float* const (&rows)[3], std::int64_t q) {
     for (; q + outputs <= k.Q; q += outputs) {
         const std::int64_t column = k.input_column(q, 0);

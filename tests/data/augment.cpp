@@ -31,7 +31,8 @@ TransformOptions plain(int height, int width, int channels) {
 /// What plain() makes of a pixel.
 float value(int pixel) { return (static_cast<float>(pixel) / 255.0f - 0.0f) / (1.0f / 255.0f); }
 
-std::vector<float> run(const Transform& t, const Image& image, std::int64_t sample, std::int64_t epoch) {
+std::vector<float> run(const Transform& t, const Image& image, std::int64_t sample,
+                       std::int64_t epoch) {
     std::vector<float> out(t.values(), NAN);
     t.apply(image, sample, epoch, out.data());
     return out;
@@ -80,8 +81,7 @@ TEST_CASE("augmentation: pad-crop and flip equal the separate operations") {
                     const Image cut = crop(padded, top, left, 9, 7);
                     const Image one = flip ? hflip(cut) : cut;
                     std::vector<float> values;
-                    for (const auto p : one.pixels)
-                        values.push_back(value(p));
+                    for (const auto p : one.pixels) values.push_back(value(p));
                     possible.insert(values);
                 }
         REQUIRE(possible.size() == 50);
@@ -173,7 +173,8 @@ TEST_CASE("augmentation: random resized crop shows parts of the picture at the m
     CHECK(run(transform, strip, 0, 0) == std::vector<float>(256, value(77)));
 }
 
-TEST_CASE("transform: pictures of other sizes and channels are made to fit, wrong options refused") {
+TEST_CASE(
+    "transform: pictures of other sizes and channels are made to fit, wrong options refused") {
     const Transform grey(plain(4, 4, 1), false, 0);
     CHECK(run(grey, Image(9, 5, 3, 100), 0, 0) == std::vector<float>(16, value(100)));
     const Transform colour(plain(2, 2, 3), false, 0);

@@ -21,8 +21,8 @@ TEST_CASE("Fashion-MNIST: counts, labels, names and content are the published on
     CHECK(first_labels(*pair.train) == std::vector<std::int64_t>{9, 0, 0, 3, 0});
     CHECK(first_labels(*pair.test) == std::vector<std::int64_t>{9, 2, 1, 1, 6});
     CHECK(pair.train->class_names() ==
-          std::vector<std::string>{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
-                                   "Sneaker", "Bag", "Ankle boot"});
+          std::vector<std::string>{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
+                                   "Shirt", "Sneaker", "Bag", "Ankle boot"});
     CHECK(pair.train->info().height == 28);
     CHECK(pair.train->info().width == 28);
     CHECK(pair.train->info().channels == 1);

@@ -23,14 +23,17 @@ ResizeFilter filter_of(const json& args) {
 
 /// One operation, or an empty image where it is not one of ours.
 Image apply(const std::string& op, const json& a, const Image& image) {
-    const auto box = [&](auto&& f) { return f(a.at("top"), a.at("left"), a.at("height"), a.at("width")); };
+    const auto box = [&](auto&& f) {
+        return f(a.at("top"), a.at("left"), a.at("height"), a.at("width"));
+    };
     const auto cut = [&](int t, int l, int h, int w) { return crop(image, t, l, h, w); };
     if (op == "decode") return image;
     if (op == "resize") return resize(image, a["size_hw"][0], a["size_hw"][1], filter_of(a));
     if (op == "resize_shorter_side") return resize_shorter_side(image, a["size"], filter_of(a));
     if (op == "center_crop") return center_crop(image, a["size_hw"][0], a["size_hw"][1]);
     if (op == "crop") return box(cut);
-    if (op == "resized_crop") return resize(box(cut), a["size_hw"][0], a["size_hw"][1], filter_of(a));
+    if (op == "resized_crop")
+        return resize(box(cut), a["size_hw"][0], a["size_hw"][1], filter_of(a));
     if (op == "hflip") return hflip(image);
     if (op == "grayscale") return to_channels(image, 1);
     if (op == "pad")
@@ -64,10 +67,12 @@ Difference difference(const Image& image, const json& out) {
 
 TEST_CASE("golden transforms: PNG pictures and 8-bit operations are bit-equal to Pillow's") {
     int checked = 0;
-    for (const char* name : {"geometry_china_64x48_png", "geometry_fashion_t10k_0_png", "colour_china_64x48_png"}) {
+    for (const char* name :
+         {"geometry_china_64x48_png", "geometry_fashion_t10k_0_png", "colour_china_64x48_png"}) {
         const json file = json::parse(std::ifstream(kGolden + "transforms/" + name + ".json"));
         for (const json& c : file.at("cases")) {
-            const Image image = read_image(kGolden + "images/" + c.at("image").get<std::string>(), 0);
+            const Image image =
+                read_image(kGolden + "images/" + c.at("image").get<std::string>(), 0);
             const Image ours = apply(c.at("op"), c.at("args"), image);
             if (ours.pixels.empty()) continue;
             INFO(name << ": " << c.at("op") << ' ' << c.at("args"));
@@ -103,9 +108,12 @@ TEST_CASE("golden transforms: the evaluation pipeline equals torchvision's") {
             o.filter = filter_of(steps[0]["args"]);
             o.height = steps[1]["args"]["size_hw"][0];
             o.width = steps[1]["args"]["size_hw"][1];
-            o.mean = index ? steps[3]["args"]["mean"].get<std::vector<float>>() : std::vector<float>{0.0f};
-            o.std = index ? steps[3]["args"]["std"].get<std::vector<float>>() : std::vector<float>{1.0f};
-            const Image image = read_image(kGolden + "images/" + c.at("image").get<std::string>(), 0);
+            o.mean = index ? steps[3]["args"]["mean"].get<std::vector<float>>()
+                           : std::vector<float>{0.0f};
+            o.std = index ? steps[3]["args"]["std"].get<std::vector<float>>()
+                          : std::vector<float>{1.0f};
+            const Image image =
+                read_image(kGolden + "images/" + c.at("image").get<std::string>(), 0);
             o.channels = image.channels;
             const Transform transform(o, false, 0);
             std::vector<float> ours(transform.values());

@@ -24,7 +24,8 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes idx(std::uint8_t type, const std::vector<std::uint32_t>& extents, const Bytes& elements) {
     Bytes b{0, 0, type, static_cast<std::uint8_t>(extents.size())};
     for (const std::uint32_t e : extents)
-        for (int shift = 24; shift >= 0; shift -= 8) b.push_back(static_cast<std::uint8_t>(e >> shift));
+        for (int shift = 24; shift >= 0; shift -= 8)
+            b.push_back(static_cast<std::uint8_t>(e >> shift));
     b.insert(b.end(), elements.begin(), elements.end());
     return b;
 }
@@ -149,16 +150,16 @@ TEST_CASE("idx: malformed files have the right error code") {
         {"one byte too many", appended(good, 0), "D05", "goes on"},
         {"element size ignored", idx(0x0B, {3}, {1, 2, 3}), "D05", " 3 bytes"},
         {"first extent too small", with(good, 7, 1), "D05", "goes on"},
-        {"product overflows 64 bits", idx(0x0E, std::vector<std::uint32_t>(6, 0xFFFFFFFF), {}), "D03",
-         "16 GiB"},
+        {"product overflows 64 bits", idx(0x0E, std::vector<std::uint32_t>(6, 0xFFFFFFFF), {}),
+         "D03", "16 GiB"},
         {"4 GiB claimed by 8 bytes", idx(8, {0xFFFFFFFF}, {}), "D05", "4,294,967,295"},
         {"gzip: 4 GiB claimed", gzip(idx(8, {0xFFFFFFFF}, {1, 2, 3})), "D05", "at least"},
         {"gzip: 1 MB claimed", gzip(idx(8, {50000}, {1, 2, 3})), "D05", "49,997"},
         {"gzip: magic only", {0x1F, 0x8B}, "D05", "ends early"},
         {"gzip: cut in the data", without_end(packed, 12), "D05", "ends early"},
         {"gzip: cut in the checksum", without_end(packed, 3), "D05", "ends early"},
-        {"gzip: wrong checksum", with(packed, packed.size() - 8, packed[packed.size() - 8] ^ 1), "D05",
-         "damaged"},
+        {"gzip: wrong checksum", with(packed, packed.size() - 8, packed[packed.size() - 8] ^ 1),
+         "D05", "damaged"},
         {"gzip: wrong method", with(packed, 2, 7), "D05", "damaged"},
         {"gzip: bytes after the end", appended(packed, 9), "D05", "follow"},
         {"gzip: bad magic inside", gzip(with(good, 0, 9)), "D03", "not an idx file"},
@@ -179,7 +180,8 @@ TEST_CASE("idx: a file cut anywhere is refused") {
     for (const Bytes& whole : {good, gzip(good)}) {
         for (std::size_t n = 0; n < whole.size(); ++n) {
             INFO(n << " of " << whole.size() << " bytes");
-            CHECK_THROWS_AS(read_idx(Bytes(whole.begin(), whole.begin() + static_cast<long>(n)), "t"), Error);
+            CHECK_THROWS_AS(
+                read_idx(Bytes(whole.begin(), whole.begin() + static_cast<long>(n)), "t"), Error);
         }
     }
 }

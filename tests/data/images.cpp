@@ -64,7 +64,8 @@ Bytes jpeg(const Bytes& colour, int format, int subsampling) {
     unsigned char* buffer = nullptr;
     unsigned long size = 0;
     const tjhandle handle = tjInitCompress();
-    REQUIRE(tjCompress2(handle, pixels.data(), 16, 0, 16, format, &buffer, &size, subsampling, 95, 0) == 0);
+    REQUIRE(tjCompress2(handle, pixels.data(), 16, 0, 16, format, &buffer, &size, subsampling, 95,
+                        0) == 0);
     const Bytes out(buffer, buffer + size);
     tjFree(buffer);
     tjDestroy(handle);
@@ -89,7 +90,9 @@ std::string reason(const Bytes& file, const ImageLimits& limits = {}) {
     return "none";
 }
 
-Bytes pixels_of(const Bytes& file, int channels = 0) { return decode_image(file, "t", channels).pixels; }
+Bytes pixels_of(const Bytes& file, int channels = 0) {
+    return decode_image(file, "t", channels).pixels;
+}
 
 }  // namespace
 
@@ -109,9 +112,9 @@ TEST_CASE("pictures: PGM, PPM and BMP") {
     CHECK(pixels_of(text("P6 1 1 255 ", {1, 2, 3})) == Bytes{1, 2, 3});
     CHECK(pixels_of(text("P5 2 1 15\n", {15, 5})) == Bytes{255, 85});
     CHECK(pixels_of(text("P5 1 1 65535\n", {0x80, 0x00})) == Bytes{128});
-    Bytes bmp{'B', 'M', 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1,
-              0,   24,  0,  0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, 0,
-              1,   2,   3,  0, 4, 5, 6, 0};
+    Bytes bmp{'B', 'M', 62, 0, 0, 0, 0, 0,  0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0,
+              0,   2,   0,  0, 0, 1, 0, 24, 0, 0, 0,  0, 0, 8, 0,  0, 0, 0, 0, 0, 0,
+              0,   0,   0,  0, 0, 0, 0, 0,  0, 0, 0,  0, 1, 2, 3,  0, 4, 5, 6, 0};
     CHECK(pixels_of(bmp) == Bytes{6, 5, 4, 3, 2, 1});  // from below, blue first
     bmp.pop_back();
     CHECK_THAT(reason(bmp), Catch::Contains("ends early"));
@@ -159,10 +162,11 @@ TEST_CASE("pictures: damage and things that are no pictures") {
     CHECK_THAT(reason(text("GIF89a")), Catch::Contains("not a PNG"));
     CHECK_THAT(reason(png(0, 4, 8, 0, {0})), Catch::Contains("picture"));
     CHECK_THAT(reason(png(60000, 60000, 8, 2, {0})), Catch::Contains("60000x60000"));
-    CHECK_THAT(reason(png(4, 4, 8, 0, {0, 1, 2, 3, 4})), Catch::Contains("cannot decode"));  // rows lack
+    CHECK_THAT(reason(png(4, 4, 8, 0, {0, 1, 2, 3, 4})),
+               Catch::Contains("cannot decode"));  // rows lack
     CHECK_THAT(reason(file_of("china_64x48.png"), {60, 1 << 20}), Catch::Contains("64x48"));
     CHECK_THAT(reason(file_of("flower_97x65.jpg"), {1000, 6000}), Catch::Contains("97x65"));
-    CHECK_THAT(reason(text("P5 60000 4000 255\n")), Catch::Contains("ends early"));
+    CHECK_THAT(reason(text("P5 30000 4000 255\n")), Catch::Contains("ends early"));
     CHECK_THAT(reason(text("P5 2 2 255\n", {1, 2, 3})), Catch::Contains("ends early"));
     CHECK_THAT(reason(text("P5 2 x 255\n", {1, 2, 3})), Catch::Contains("size"));
     CHECK_THAT(reason(text("P5 1 1 70000\n", {1, 2})), Catch::Contains("maximum"));

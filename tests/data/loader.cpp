@@ -17,10 +17,12 @@ constexpr std::int64_t kSize = 203;
 
 std::shared_ptr<const Dataset> small_set() {
     std::vector<std::uint8_t> pixels(kSize * 64);
-    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 7 % 251);
+    for (std::size_t i = 0; i < pixels.size(); ++i)
+        pixels[i] = static_cast<std::uint8_t>(i * 7 % 251);
     std::vector<std::int64_t> labels;
     for (std::int64_t i = 0; i < kSize; ++i) labels.push_back(i % 3);
-    return std::make_shared<MemoryDataset>(DatasetInfo{"small", {"a", "b", "c"}, 8, 8, 1}, pixels, labels);
+    return std::make_shared<MemoryDataset>(DatasetInfo{"small", {"a", "b", "c"}, 8, 8, 1}, pixels,
+                                           labels);
 }
 
 Transform augmenting() {
@@ -75,7 +77,9 @@ public:
         : Dataset({"faulty", {"a"}, 1, 1, 1}), bad_(bad), own_error_(own_error), delay_(delay) {}
     std::int64_t size() const override { return 64; }
     std::int64_t label(std::int64_t) const override { return 0; }
-    std::string describe(std::int64_t i) const override { return "file" + std::to_string(i) + ".png"; }
+    std::string describe(std::int64_t i) const override {
+        return "file" + std::to_string(i) + ".png";
+    }
     Sample get(std::int64_t i) const override {
         std::this_thread::sleep_for(delay_);
         ++reads;
@@ -185,7 +189,8 @@ TEST_CASE("loader: an error comes out at its batch and names the file; the loade
                 } catch (const Error& e) {
                     CHECK(e.code() == (own_error ? "D11" : "D10"));
                     CHECK(e.at() == "file37.png");
-                    CHECK_THAT(e.message(), Catch::Contains(own_error ? "ends early" : "disk fell off"));
+                    CHECK_THAT(e.message(),
+                               Catch::Contains(own_error ? "ends early" : "disk fell off"));
                 }
                 CHECK_FALSE(loader.next());
             }

@@ -16,7 +16,8 @@ MemoryDataset uneven() {
     std::vector<std::int64_t> labels(700, 0);
     labels.insert(labels.end(), 290, 1);
     labels.insert(labels.end(), 10, 2);
-    return MemoryDataset({"uneven", {"a", "b", "c"}, 1, 1, 1}, std::vector<std::uint8_t>(1000, 0), labels);
+    return MemoryDataset({"uneven", {"a", "b", "c"}, 1, 1, 1}, std::vector<std::uint8_t>(1000, 0),
+                         labels);
 }
 
 std::vector<std::int64_t> sorted(std::vector<std::int64_t> v) {
@@ -63,7 +64,8 @@ TEST_CASE("sampler: a share is stratified, nested and fixed by the seed") {
     const auto tenth = choose_fraction(data, 0.1, true, 7);
     const auto third = choose_fraction(data, 0.3, true, 7);
     const auto labels_of = [&](const std::vector<std::int64_t>& chosen, std::int64_t label) {
-        return std::count_if(chosen.begin(), chosen.end(), [&](auto i) { return data.label(i) == label; });
+        return std::count_if(chosen.begin(), chosen.end(),
+                             [&](auto i) { return data.label(i) == label; });
     };
     CHECK(labels_of(tenth, 0) == 70);
     CHECK(labels_of(tenth, 1) == 29);

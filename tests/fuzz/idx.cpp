@@ -8,7 +8,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
         const fovea::IdxArray a = fovea::read_idx({data, size}, "input");
-        if (a.bytes.size() != static_cast<std::size_t>(a.shape.numel()) * size_of(a.type)) std::abort();
+        if (a.bytes.size() != static_cast<std::size_t>(a.shape.numel()) * size_of(a.type))
+            std::abort();
     } catch (const fovea::Error& e) {
         if (e.code()[0] != 'D') std::abort();
     }

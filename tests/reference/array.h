@@ -14,6 +14,9 @@ namespace fovea::tests {
 
 inline constexpr Stream on_reference{Device::reference()};
 
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+inline constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
 /// What the kernels' rounding may cost: sums are in double, so a float is off by its storage.
 template <class T>
 constexpr double tolerance = sizeof(T) == 8 ? 1e-13 : 3e-7;
@@ -66,12 +69,12 @@ private:
 /// wrong size or a touched sentinel.
 template <class T>
 double error(const Array<T>& got, const std::vector<double>& want) {
-    constexpr double bad = std::numeric_limits<double>::infinity();
-    if (got.size() != static_cast<std::int64_t>(want.size()) || !got.intact()) return bad;
+    if (got.size() != static_cast<std::int64_t>(want.size()) || !got.intact()) return infinity;
     double worst = 0.0, largest = 1.0;
     for (std::size_t i = 0; i < want.size(); ++i) {
-        const double difference = std::abs(static_cast<double>(got[static_cast<std::int64_t>(i)]) - want[i]);
-        if (!(difference <= worst)) worst = std::isnan(difference) ? bad : difference;
+        const double difference =
+            std::abs(static_cast<double>(got[static_cast<std::int64_t>(i)]) - want[i]);
+        if (!(difference <= worst)) worst = std::isnan(difference) ? infinity : difference;
         largest = std::max(largest, std::abs(want[i]));
     }
     return worst / largest;
@@ -98,7 +101,8 @@ std::vector<double> central_differences(Array<double>& x, F f) {
 template <class T>
 double dot(const Array<T>& a, const Array<T>& b) {
     double sum = 0.0;
-    for (std::int64_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    for (std::int64_t i = 0; i < a.size(); ++i)
+        sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     return sum;
 }
 

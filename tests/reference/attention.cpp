@@ -40,7 +40,8 @@ Matrix head_of(const CView& v, Index b, Index h) {
     Matrix m = zeros(v.dim(1), v.dim(3));
     for (Index t = 0; t < v.dim(1); ++t)
         for (Index d = 0; d < v.dim(3); ++d)
-            m[static_cast<std::size_t>(t)][static_cast<std::size_t>(d)] = v.as<T>()[b * v.strides[0] + t * v.strides[1] + h * v.strides[2] + d];
+            m[static_cast<std::size_t>(t)][static_cast<std::size_t>(d)] =
+                v.as<T>()[b * v.strides[0] + t * v.strides[1] + h * v.strides[2] + d];
     return m;
 }
 
@@ -56,7 +57,8 @@ double difference(const Matrix& a, const Matrix& b) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Attention equals the softmax matrix written out", "[reference]", float, double) {
+TEMPLATE_TEST_CASE("Attention equals the softmax matrix written out", "[reference]", float,
+                   double) {
     const Index Tq = GENERATE(0, 1, 31), Tk = GENERATE(1, 32, 33), D = GENERATE(1, 16);
     const Index B = 2, H = 3;
     const double scale = 0.7;
@@ -108,11 +110,12 @@ TEMPLATE_TEST_CASE("Attention equals the softmax matrix written out", "[referenc
                   bound);
             CHECK(difference(head_of<TestType>(dv, b, h), multiply(transpose(P, Tk), dO)) < bound);
         }
-    if (Tq == 0) CHECK(error(dkv_data, std::vector<double>(static_cast<std::size_t>(dkv_data.size()), 0.0)) == 0.0);
+    if (Tq == 0)
+        CHECK(error(dkv_data,
+                    std::vector<double>(static_cast<std::size_t>(dkv_data.size()), 0.0)) == 0.0);
 }
 
 TEST_CASE("Attention survives huge and masked scores", "[reference]") {
-    const double infinity = std::numeric_limits<double>::infinity();
     const Shape one{1, 1, 1, 1}, two{1, 2, 1, 1};
     const Array<double> q(one, {1.0}), v(two, {3.0, 5.0}), dout(one, {1.0});
     Array<double> o(one), lse({1, 1, 1}), dq(one), dk(two), dv(two);

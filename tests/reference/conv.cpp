@@ -14,8 +14,8 @@ namespace {
 using Index = std::int64_t;
 
 struct Case {
-    Shape x;             // [N,H,W,I]
-    Index O, R, S;       // output channels, kernel
+    Shape x;        // [N,H,W,I]
+    Index O, R, S;  // output channels, kernel
     ConvParams params;
 };
 
@@ -50,9 +50,8 @@ Gradients scatter(const Case& c, const Array<T>& x, const Array<T>& w, const Arr
                     g.db[static_cast<std::size_t>(o)] += grad;
                     for (Index k = 0; k < c.R * c.S * in; ++k) {
                         const Index r = k / in / c.S, s = k / in % c.S, i = o / out * in + k % in;
-                        const auto source =
-                            padded_at(n, row * p.stride[0] + r * p.dilation[0],
-                                      column * p.stride[1] + s * p.dilation[1], i);
+                        const auto source = padded_at(n, row * p.stride[0] + r * p.dilation[0],
+                                                      column * p.stride[1] + s * p.dilation[1], i);
                         const Index weight = o * c.R * c.S * in + k;
                         sum += padded[source] * w[weight];
                         padded_grad[source] += grad * w[weight];
@@ -93,7 +92,8 @@ TEMPLATE_TEST_CASE("Convolution and its gradients", "[reference]", float, double
     CHECK(error(dw, want.dw) < tolerance<TestType>);
     CHECK(error(db, want.db) < tolerance<TestType>);
 
-    reference::conv2d_backward_weight(on_reference, dw, View(), dy, x, c.params, GradMode::Accumulate);
+    reference::conv2d_backward_weight(on_reference, dw, View(), dy, x, c.params,
+                                      GradMode::Accumulate);
     for (double& g : want.dw) g *= 2.0;
     CHECK(error(dw, want.dw) < tolerance<TestType>);
     CHECK(error(db, want.db) < tolerance<TestType>);

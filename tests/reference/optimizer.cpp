@@ -67,7 +67,8 @@ TEMPLATE_TEST_CASE("A step over segments: scales, decay, frozen slices and gaps"
     const Segment table[] = {{0, 2, 0.5, 0.2}, {3, 1, 1.0, 0.0, true}, {5, 2, 1.0, 0.0}, {7, 0}};
     const Segments segments{table, 4};
     const auto g = Array<TestType>::random({7}, 1);
-    Array<TestType> p({7}, start), m({7}, std::vector<double>(7, 0.25)), v({7}, std::vector<double>(7, 0.5)), vmax({7}, std::vector<double>(7, 0.625));
+    Array<TestType> p({7}, start), m({7}, std::vector<double>(7, 0.25)),
+        v({7}, std::vector<double>(7, 0.5)), vmax({7}, std::vector<double>(7, 0.625));
 
     AdamArgs args;
     args.lr = 0.1;

@@ -12,7 +12,6 @@ namespace reference = fovea::kernels::reference;
 namespace {
 
 using Index = std::int64_t;
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// A 1-D row of pixels as an image [1,1,n,1].
 Array<double> row(const std::vector<double>& values) {
@@ -27,7 +26,8 @@ View index_view(std::vector<std::int32_t>& index, const Shape& shape) {
     return View{{index.data(), shape, contiguous_strides(shape), DType::I32}};
 }
 
-std::vector<double> resized(const std::vector<double>& values, Index n, const ResizeParams& params) {
+std::vector<double> resized(const std::vector<double>& values, Index n,
+                            const ResizeParams& params) {
     Array<double> y({1, 1, n, 1});
     reference::resize_forward(on_reference, y, row(values), params);
     return {&y[0], &y[0] + n};
@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("Max pooling over a map padded with -infinity", "[reference]"
     std::vector<double> want, dx_want(static_cast<std::size_t>(x.size()), 0.0);
     for (Index i = 0; i < y.size(); ++i) {
         const Index c = i % C, q = i / C % Q, r = i / C / Q % P, n = i / C / Q / P;
-        double best = -std::numeric_limits<double>::infinity();
+        double best = -infinity;
         Index source = 0;
         for (Index k = 0; k < 6; ++k) {
             const Index h = r * 2 - 1 + k / 2, w = q - 1 + k % 2;
@@ -78,14 +78,16 @@ TEMPLATE_TEST_CASE("Max pooling over a map padded with -infinity", "[reference]"
 TEST_CASE("Max pooling: first of ties, NaN wins, no index wanted", "[reference]") {
     Array<double> y({1, 1, 4, 1});
     std::vector<std::int32_t> index(4, -1);
-    const auto x = row({2, 2, 1, nan, 9, -std::numeric_limits<double>::infinity()});
-    reference::max_pool_forward(on_reference, y, index_view(index, y.shape), x, along_row(3, 1, 0, false, true));
+    const auto x = row({2, 2, 1, not_a_number, 9, -infinity});
+    reference::max_pool_forward(on_reference, y, index_view(index, y.shape), x,
+                                along_row(3, 1, 0, false, true));
     CHECK(y[0] == 2.0);
     CHECK(index == std::vector<std::int32_t>{0, 3, 3, 3});
     CHECK((std::isnan(y[1]) && std::isnan(y[2]) && std::isnan(y[3])));
     Array<double> last({1, 1, 1, 1});
-    reference::max_pool_forward(on_reference, last, View(), row({-std::numeric_limits<double>::infinity()}), along_row(1, 1, 0, false, true));
-    CHECK(last[0] == -std::numeric_limits<double>::infinity());
+    reference::max_pool_forward(on_reference, last, View(), row({-infinity}),
+                                along_row(1, 1, 0, false, true));
+    CHECK(last[0] == -infinity);
 }
 
 TEST_CASE("Average pooling divides as PyTorch does", "[reference]") {
@@ -122,10 +124,13 @@ TEST_CASE("Resampling weights by hand", "[reference]") {
     check_close(resized({a, b}, 1, corners), {a});
     check_close(resized({1, 2, 3, 4, 5}, 3, {Interpolation::Nearest}), {1, 2, 4});
 
-    // Cubic weights at 1/4 with a = -0.75: -0.10546875 0.87890625 0.26171875 -0.03515625.
+    // Cubic weights a quarter of the way between two pixels, with a = -0.75.
     const ResizeParams cubic{Interpolation::Bicubic};
-    check_close(resized({1, 10, 100, 1000}, 8, cubic)[3] == 0 ? std::vector<double>{} : std::vector<double>{resized({1, 10, 100, 1000}, 8, cubic)[3]},
-                {-0.10546875 * 1 + 0.87890625 * 10 + 0.26171875 * 100 - 0.03515625 * 1000});
+    const auto doubled = resized({1, 10, 100, 1000}, 8, cubic);
+    const double outer = -0.10546875, near = 0.87890625, far = 0.26171875, edge = -0.03515625;
+    check_close({doubled[0], doubled[3], doubled[4]},  // positions -1/4, 1 1/4 and 1 3/4
+                {edge + far + near + outer * 10, outer + near * 10 + far * 100 + edge * 1000,
+                 edge + far * 10 + near * 100 + outer * 1000});
     check_close(resized({1, 2, 3, 4}, 4, cubic), {1, 2, 3, 4});
 
     // Halving with antialias: a triangle of half-width 2 around 1 and 3, cut at the ends.
@@ -136,16 +141,19 @@ TEST_CASE("Resampling weights by hand", "[reference]") {
 
 TEMPLATE_TEST_CASE("Resampling keeps constants, and its backward is the transpose", "[reference]",
                    float, double) {
-    const auto mode = GENERATE(Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Bicubic);
+    const auto mode =
+        GENERATE(Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Bicubic);
     const bool corners = GENERATE(false, true), antialias = GENERATE(false, true);
     if (mode == Interpolation::Nearest && (corners || antialias)) return;
     const ResizeParams params{mode, corners, antialias};
-    for (const Shape& out : {Shape{2, 3, 4, 3}, Shape{2, 9, 17, 3}, Shape{2, 1, 1, 3}, Shape{2, 0, 4, 3}}) {
+    for (const Shape& out :
+         {Shape{2, 3, 4, 3}, Shape{2, 9, 17, 3}, Shape{2, 1, 1, 3}, Shape{2, 0, 4, 3}}) {
         const Shape in{2, 7, 5, 3};
         CAPTURE(static_cast<int>(mode), corners, antialias, out[1]);
         Array<TestType> ones(in, std::vector<double>(210, 1.0)), y(out), dx(in);
         reference::resize_forward(on_reference, y, ones, params);
-        CHECK(error(y, std::vector<double>(static_cast<std::size_t>(y.size()), 1.0)) < tolerance<TestType>);
+        CHECK(error(y, std::vector<double>(static_cast<std::size_t>(y.size()), 1.0)) <
+              tolerance<TestType>);
 
         const auto x = Array<TestType>::random(in, 1), dy = Array<TestType>::random(out, 2);
         reference::resize_forward(on_reference, y, x, params);

@@ -23,14 +23,19 @@ AllocationPeak allocation_peak() { return {largest, static_cast<std::size_t>(mos
 
 }  // namespace fovea::test
 
-// The array forms call these.
-void* operator new(std::size_t bytes) {
+// The array forms call these. The nothrow form would too, but not under AddressSanitizer.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
     void* memory = std::malloc(std::max<std::size_t>(bytes, 1));
-    if (memory == nullptr) throw std::bad_alloc();
+    if (memory == nullptr) return nullptr;
     largest = std::max(largest, bytes);
     live += static_cast<std::ptrdiff_t>(::malloc_usable_size(memory));
     most = std::max(most, live);
     return memory;
+}
+
+void* operator new(std::size_t bytes) {
+    if (void* memory = operator new(bytes, std::nothrow)) return memory;
+    throw std::bad_alloc();
 }
 
 void operator delete(void* memory) noexcept {

@@ -1,6 +1,7 @@
 // Saves interrupted by SIGKILL, at random moments and before and after every system call, and saves in
 // which one system call fails. Afterwards the newest checkpoint must load.
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -158,6 +159,24 @@ TEST_CASE("a damaged last checkpoint cannot take an intact prev with it") {
 }
 
 #if defined(__x86_64__)
+TEST_CASE("a save syncs the data before any rename and the folder after each") {
+    const TempDir dir;
+    start_with_two(dir);
+    std::vector<unsigned long long> calls;  // those that matter, a run of writes counted once
+    traced_save(dir.path(), SampleCheckpoint(3).checkpoint, [&](pid_t child, int stop) {
+        struct user_regs_struct registers {};
+        ::ptrace(PTRACE_GETREGS, child, nullptr, &registers);
+        const std::set<unsigned long long> watched = {SYS_write, SYS_fsync, SYS_link, SYS_rename};
+        const bool entering = stop % 2 == 0;
+        const bool again = !calls.empty() && calls.back() == registers.orig_rax;
+        if (entering && watched.contains(registers.orig_rax) && !again)
+            calls.push_back(registers.orig_rax);
+        return true;
+    });
+    CHECK(calls == std::vector<unsigned long long>{SYS_write, SYS_fsync, SYS_link, SYS_rename,
+                                                   SYS_fsync, SYS_rename, SYS_fsync});
+}
+
 TEST_CASE("a save in which a system call fails reports it and leaves a checkpoint") {
     const TempDir dir;
     const SampleCheckpoint next(3);

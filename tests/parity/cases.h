@@ -1,0 +1,17 @@
+// One function for each kind of golden file. Each returns false if it does not support what the file
+// asks for; otherwise it has compared everything in the file.
+#pragma once
+
+#include "tests/parity/golden.h"
+
+namespace fovea::parity {
+
+bool check_model(const Json& file, const Target& target, Checker& check);
+bool check_training(const Json& file, const Target& target, Checker& check);
+bool check_parameter_counts(const Json& file, Checker& check);
+bool check_layer(const Json& file, const Target& target, Checker& check);
+bool check_loss(const Json& file, const Target& target, Checker& check);
+bool check_optimizer(const Json& file, const Target& target, Checker& check);
+bool check_schedules(const Json& file, Checker& check);
+
+}  // namespace fovea::parity

@@ -1,0 +1,105 @@
+// Golden files of models/: names and shapes, inference, one training step with all gradients.
+#include "core/ops/loss.h"
+#include "core/tape.h"
+#include "models/weights.h"
+#include "tests/parity/cases.h"
+#include "tests/parity/model_builder.h"
+
+namespace fovea::parity {
+namespace {
+
+// README's fp32 bounds for gradients, relative L2: transformers without BatchNorm 1e-4, tiny models with
+// BatchNorm 2e-3, full-size CvT 5e-3.
+double gradient_tolerance(const Json& file, const Target& target) {
+    if (target.exact()) return 1e-8;
+    const bool batch_norm = !file.at("buffers").empty();
+    const bool full_size = file.at("param_count").at("parameters").get<double>() > 1e6;
+    return batch_norm ? (full_size ? 5e-3 : 2e-3) : 1e-4;
+}
+
+Tensor labels_of(const Json& list, const Target& target) {
+    return Tensor::from(numbers_from(list), {static_cast<std::int64_t>(list.size())}, DType::I64, target.device);
+}
+
+// fp32 on eight times the deviation that the reference implementation's own fp32 run has.
+double fp32_bound(const Json& file, const char* key) { return std::max(2e-6, 8.0 * file.at("float32").value(key, 0.0)); }
+
+void check_gradients(Classifier& model, const Json& file, const Target& target, Checker& check) {
+    const Json& grads = file.at("train").at("grads");
+    std::map<std::string, bool> zero;
+    for (const Json& name : file.at("train").value("zero_grads", Json::array())) zero[name] = true;
+    std::map<std::string, NamedParameter> own;
+    for (const NamedParameter& p : parameters_of(model)) own[p.name] = p;
+    const double relative = gradient_tolerance(file, target);
+    check.require("a gradient for every parameter", grads.size() == own.size());
+    for (const auto& [name, probe] : grads.items()) {
+        const NamedParameter& p = own.at(model.own_name(name));
+        const std::vector<double> gradient =
+            to_checkpoint_layout(p.parameter->value.grad(), p.parameter->layout).to_vector();
+        if (zero.count(name) != 0) {
+            const double noise = target.exact() ? 1e-8 : 64.0 * file.at("float32").value("zero_grads_norm_max", 1e-6);
+            check.values("gradient (exactly zero) " + name, gradient, std::vector<double>(gradient.size(), 0.0), noise, true);
+        } else {
+            check.probe("gradient " + name, gradient, probe.get<std::vector<double>>(), relative);
+        }
+    }
+}
+
+}  // namespace
+
+bool check_model(const Json& file, const Target& target, Checker& check) {
+    const std::unique_ptr<Classifier> model = build_model(file.at("family"), file.at("model"));
+    const Json& loss_args = file.at("args").at("loss");
+    if (!model || loss_args.at("op") != "cross_entropy") return false;
+    check.require("parameter count", parameter_count(*model) == file.at("param_count").at("parameters").get<std::int64_t>());
+    fill_by_formula(*model, file, target, check);
+    const Tensor images = to_nhwc(described(file.at("input"), target));
+
+    const std::vector<double> eval_logits = model->forward(images, Pass{}).to_vector();
+    const std::vector<double> expected = numbers_from(file.at("eval").at("logits"));
+    if (target.exact())
+        check.values("eval logits", eval_logits, expected, 1e-8);
+    else
+        check.values("eval logits", eval_logits, expected, fp32_bound(file, "eval_logits_max_abs_dev"), true);
+
+    const Json& train = file.at("train");
+    Pass pass;
+    pass.training = true;
+    Tape tape;
+    const Tensor logits = model->forward(images, pass);
+    const Tensor loss = ops::cross_entropy(logits, labels_of(file.at("labels"), target), loss_args.at("args").at("smoothing"));
+    tape.backward(loss);
+    const std::vector<double> train_expected = train.contains("logits") ? numbers_from(train.at("logits")) : expected;
+    if (target.exact()) {
+        check.values("train logits", logits.to_vector(), train_expected, 1e-8);
+        check.values("loss", loss.to_vector(), {train.at("loss").get<double>()}, 1e-8);
+    } else {
+        const double bound = std::max(fp32_bound(file, "train_logits_max_abs_dev"), fp32_bound(file, "eval_logits_max_abs_dev"));
+        check.values("train logits", logits.to_vector(), train_expected, bound, true);
+        check.values("loss", loss.to_vector(), {train.at("loss").get<double>()}, bound, true);
+    }
+    check_gradients(*model, file, target, check);
+    if (train.contains("bn_after") && !train.at("bn_after").is_null()) {
+        std::map<std::string, Tensor> buffers;
+        for (const NamedBuffer& b : buffers_of(*model)) buffers[b.name] = b.buffer->value;
+        for (const auto& [name, probe] : train.at("bn_after").items())
+            check.probe("after the step, " + name, buffers.at(model->own_name(name)).to_vector(),
+                        probe.get<std::vector<double>>(), target.exact() ? 1e-8 : 1e-4);
+    }
+    return true;
+}
+
+bool check_parameter_counts(const Json& file, Checker& check) {
+    bool any = false;
+    for (const Json& c : file.at("cases")) {
+        const std::unique_ptr<Classifier> model = build_model(c.at("family"), c.at("model"));
+        if (!model) continue;
+        any = true;
+        const std::string key = c.at("key");
+        check.require(key + " has " + std::to_string(parameter_count(*model)) + " parameters",
+                      parameter_count(*model) == file.at("parameters").at(key).get<std::int64_t>());
+    }
+    return any;
+}
+
+}  // namespace fovea::parity
