@@ -61,4 +61,37 @@ private:
     Tensor momentum_buffer_;
 };
 
+struct RmspropOptions {
+    double alpha = 0.99, eps = 1e-8, momentum = 0.0;
+    bool centered = false;  ///< divides by the standard deviation, not by the root mean square
+};
+
+/// RMSprop (Hinton 2012, lecture 6e; centered: Graves 2013), as PyTorch computes it.
+class Rmsprop : public Optimizer {
+public:
+    Rmsprop(const ParamStore& store, const RmspropOptions& options);
+    void step(ParamStore& store, double lr, double grad_scale = 1.0) override;
+    std::vector<std::pair<std::string, Tensor>> state() const override;
+
+private:
+    RmspropOptions options_;
+    Tensor square_avg_, grad_avg_, momentum_buffer_;
+};
+
+struct RadamOptions {
+    double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+};
+
+/// RAdam (Liu et al. 2020), as PyTorch computes it: rectified from rho > 5 on.
+class Radam : public Optimizer {
+public:
+    Radam(const ParamStore& store, const RadamOptions& options);
+    void step(ParamStore& store, double lr, double grad_scale = 1.0) override;
+    std::vector<std::pair<std::string, Tensor>> state() const override;
+
+private:
+    RadamOptions options_;
+    Tensor exp_avg_, exp_avg_sq_;
+};
+
 }  // namespace fovea

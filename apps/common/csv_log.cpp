@@ -1,5 +1,6 @@
 #include "apps/common/csv_log.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 
@@ -16,9 +17,12 @@ namespace fs = std::filesystem;
 std::unique_ptr<AppendFile> open_log(const fs::path& file,
                                      const std::vector<std::string>& columns) {
     auto log = std::make_unique<AppendFile>(file.string());  // cuts off an unfinished last line
-    std::string header;
-    std::ifstream in(file);
-    if (!std::getline(in, header)) {
+    std::string header(1024, '\0');                          // longer than any header of ours
+    std::ifstream in(file, std::ios::binary);
+    in.read(header.data(), static_cast<std::streamsize>(header.size()));
+    header.resize(static_cast<std::size_t>(in.gcount()));
+    header.resize(std::min(header.find('\n'), header.size()));
+    if (header.empty()) {
         log->append(csv_line(columns));
     } else if (header != csv_line(columns)) {
         throw Error("F04", "the log has other columns than this program writes: " + header,

@@ -16,6 +16,7 @@ namespace {
 struct Raw {
     std::map<std::string, std::vector<std::string>> key_flags;  // by flag name
     std::map<std::string, bool> switches;                       // by flag name
+    std::map<std::string, std::string> singles;                 // positionals of one value
     std::vector<std::string> sets, resume;
     std::string config, device, threads, seed;
     bool help = false, help_all = false, version = false, quick = false;
@@ -71,8 +72,11 @@ void add_own(CLI::App& cli, const AppSpec& app, Flags& flags, Raw& raw) {
         }
     }
     for (const PositionalSpec& positional : app.positionals) {
-        CLI::Option* option = cli.add_option(positional.name, flags.values[positional.name]);
-        option->expected(positional.arity == Arity::One ? 1 : -1);
+        if (positional.arity == Arity::One) {  // a list would swallow the arguments after it
+            cli.add_option(positional.name, raw.singles[positional.name]);
+        } else {
+            cli.add_option(positional.name, flags.values[positional.name]);
+        }
     }
 }
 
@@ -214,6 +218,8 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv, const AppSpe
     flags.resume = app.training && cli.count("--resume") > 0;
     for (const auto& [name, on] : raw.switches)
         if (on) flags.values[name] = {"true"};
+    for (const auto& [name, value] : raw.singles)
+        if (!value.empty()) flags.values[name] = {value};
 
     if (raw.version || raw.help || raw.help_all) {
         std::fputs(

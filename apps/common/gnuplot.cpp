@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "apps/common/html.h"
 #include "core/error.h"
 #include "core/serialize/atomic_file.h"
 
@@ -117,16 +118,9 @@ void sharpen(const fs::path& svg) {
 
 std::string gnuplot_text(const std::string& text, std::size_t longest) {
     std::string out = "'";
-    std::size_t points = 0;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool continues = (byte & 0xC0) == 0x80;  // inside a UTF-8 code point
-        if (!continues && points++ == longest) {
-            out += "…";
-            break;
-        }
+    for (const char c : shortened(clean_utf8(text), longest)) {
         if (c == '\'') out += '\'';
-        out += byte < 0x20 || byte == 0x7F ? ' ' : c;
+        out += c == '\n' || c == '\t' ? ' ' : c;
     }
     return out + "'";
 }

@@ -8,8 +8,8 @@
 
 namespace fovea::apps {
 
-/// A gnuplot string constant: single quotes doubled, control characters gone, cut to `longest`
-/// characters (UTF-8 code points) with "…".
+/// A gnuplot string constant: cleaned as by clean_utf8(), on one line, single quotes doubled,
+/// cut to `longest` code points with "…".
 std::string gnuplot_text(const std::string& text, std::size_t longest = 200);
 
 /// Writes folder/NAME.gp and runs it there: `body` (settings and one `plot` command) once for

@@ -36,7 +36,7 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 }  // namespace
 
-std::string escape_html(std::string_view text) {
+std::string clean_utf8(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size();) {
         const std::size_t size = code_point_size(text, i);
@@ -45,20 +45,25 @@ std::string escape_html(std::string_view text) {
         const auto first = static_cast<unsigned char>(point[0]);
         if (size == 0) {
             out += "\xEF\xBF\xBD";  // U+FFFD
-        } else if (point == "&") {
-            out += "&amp;";
-        } else if (point == "<") {
-            out += "&lt;";
-        } else if (point == ">") {
-            out += "&gt;";
-        } else if (point == "\"") {
-            out += "&quot;";
-        } else if (point == "'") {
-            out += "&#39;";
         } else if (first < 0x20 && point != "\n" && point != "\t") {
             out += ' ';
         } else if (first != 0x7F && !is_direction_mark(point)) {
             out += point;
+        }
+    }
+    return out;
+}
+
+std::string escape_html(std::string_view text) {
+    std::string out;
+    for (const char c : clean_utf8(text)) {
+        switch (c) {
+            case '&': out += "&amp;"; break;
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '"': out += "&quot;"; break;
+            case '\'': out += "&#39;"; break;
+            default: out += c;
         }
     }
     return out;

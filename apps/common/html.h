@@ -11,8 +11,11 @@
 
 namespace fovea::apps {
 
-/// Text for an element or an attribute: & < > " ' escaped, bytes that are no UTF-8 and control
-/// characters replaced, direction marks that could reorder their surroundings dropped.
+/// Valid UTF-8 without surprises: other bytes become U+FFFD, control characters (but line break and
+/// tab) a space, and marks that could reorder their surroundings are dropped.
+std::string clean_utf8(std::string_view text);
+
+/// clean_utf8() with & < > " ' escaped, for an element or an attribute.
 std::string escape_html(std::string_view text);
 
 /// The first `longest` code points, with "…" when cut.

@@ -1,4 +1,13 @@
 // Reading recipes: TOML, one base, then --set and flags on top.
+#include <stdexcept>
+
+// toml++ 3.3 asserts, and with NDEBUG assumes, that a table header's key begins well: "[[[" would
+// abort the program, or worse. Its assertions become exceptions here; parse() turns them into errors.
+static constexpr void check_toml(bool holds) {
+    if (!holds) throw std::logic_error("damaged table header");
+}
+#undef NDEBUG
+#define TOML_ASSERT(condition) check_toml(static_cast<bool>(condition))
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -15,6 +24,8 @@ namespace fovea::apps {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kTomlAdvice = "key = value lines below a [table]; texts in \"quotes\"";
 
 /// A recipe before parsing.
 struct Source {
@@ -62,8 +73,9 @@ toml::table parse(const Source& source) {
     } catch (const toml::parse_error& e) {
         const std::string what(e.description());
         throw Error("C06", "this is no TOML: " + what,
-                    source.name + ":" + std::to_string(e.source().begin.line),
-                    "key = value lines below a [table]; texts in \"quotes\"");
+                    source.name + ":" + std::to_string(e.source().begin.line), kTomlAdvice);
+    } catch (const std::logic_error& e) {
+        throw Error("C06", std::string("this is no TOML: ") + e.what(), source.name, kTomlAdvice);
     }
 }
 
@@ -196,7 +208,9 @@ Config resolve(const RecipeRequest& request) {
         if (equals == std::string::npos)
             throw Error("C03", "--set takes key=value, not \"" + assignment + "\"", "--set",
                         "--set optim.lr=1e-3");
-        config.set_text(assignment.substr(0, equals), assignment.substr(equals + 1), "--set");
+        const std::size_t end = assignment.find_last_not_of(" \t", equals - 1);
+        config.set_text(assignment.substr(0, equals == 0 ? 0 : end + 1),
+                        assignment.substr(equals + 1), "--set");
     }
     for (const auto& [flag, text] : request.flags) {
         for (const KeySpec& spec : schema())

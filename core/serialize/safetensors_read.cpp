@@ -331,7 +331,7 @@ void parse(std::string_view text, SafetensorsHeader& header, const std::string& 
     const char* wrong = nullptr;
     if (first == text.end() || *first != '{')
         wrong = "the header does not start with {";
-    else if (text.find('\0') != text.npos)
+    else if (text.find('\0') != std::string_view::npos)
         wrong = "the header holds a NUL byte";
     else if (!is_valid_utf8(text))
         wrong = "the header is not UTF-8";

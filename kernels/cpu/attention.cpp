@@ -16,14 +16,14 @@ namespace {
 
 struct Sizes {
     std::int64_t B, H, Tq, Tk, D;
-    std::int64_t stride;  ///< of rows of scores: Tk in whole vectors
+    std::int64_t padded;  ///< Tk in whole vectors
+    std::int64_t stride;  ///< of rows of scores
 
     Sizes(const CView& q, const CView& k)
         : B(q.dim(0)), H(q.dim(2)), Tq(q.dim(1)), Tk(k.dim(1)), D(q.dim(3)),
-          stride((Tk + kLanes - 1) / kLanes * kLanes) {
-        // Rows a multiple of 4 KiB apart would all fall into the same few cache sets.
-        if (stride % 1024 == 0) stride += kLanes;
-    }
+          padded((Tk + kLanes - 1) / kLanes * kLanes),
+          // Rows a multiple of 4 KiB apart would all fall into the same few cache sets.
+          stride(padded % 1024 == 0 ? padded + kLanes : padded) {}
 
     /// Queries per block: 16 KiB of scores, in whole tiles.
     std::int64_t block() const {
@@ -39,12 +39,20 @@ Strided<float> head_of(const View& x, std::int64_t b, std::int64_t h) {
     return {x.as<float>() + b * x.strides[0] + h * x.strides[2], x.strides[1]};
 }
 
-/// out [D, stride] = x^T, zeros where there are no keys.
+/// out [D, stride] = x^T, zeros where there are no keys; kLanes x kLanes at a time.
 void transpose(float* out, Strided<const float> x, const Sizes& s) {
-    for (std::int64_t d = 0; d < s.D; ++d)
-        std::fill(out + d * s.stride + s.Tk / kLanes * kLanes, out + (d + 1) * s.stride, 0.0f);
-    for (std::int64_t j = 0; j < s.Tk; ++j)
-        for (std::int64_t d = 0; d < s.D; ++d) out[d * s.stride + j] = *x.at(j, d);
+    for (std::int64_t j = 0; j < s.Tk; j += kLanes) {
+        const std::int64_t keys = std::min<std::int64_t>(kLanes, s.Tk - j);
+        for (std::int64_t d = 0; d < s.D; d += kLanes) {
+            const int width = static_cast<int>(std::min<std::int64_t>(kLanes, s.D - d));
+            Vec rows[kLanes] = {};
+            for (std::int64_t i = 0; i < keys; ++i)
+                rows[i] =
+                    width == kLanes ? load(x.at(j + i, d)) : load_first(x.at(j + i, d), width);
+            cpu::transpose(rows);
+            for (std::int64_t i = 0; i < width; ++i) store(out + (d + i) * s.stride + j, rows[i]);
+        }
+    }
 }
 
 /// f(batch, head) for all of them, by threads.
@@ -55,11 +63,50 @@ void for_heads(const Sizes& s, std::int64_t work, const F& f) {
     });
 }
 
-/// p = exp(scale s - lse) of one row; an lse of -infinity means that the row attends to nothing.
-void probabilities(float* p, const float* scores, std::int64_t n, float scale, float lse) {
-    const Vec shift = splat(lse == -__builtin_inff() ? 0.0f : lse);
-    map(n, [&](Vec v) { return exp_flush(scale * v - shift); }, p, scores);
-}
+/// An lse of -infinity means that the row attends to nothing; then all exp(s - 0) = 0.
+float finite_shift(float lse) { return lse == -__builtin_inff() ? 0.0f : lse; }
+
+/// Rows of scores s become exp(scale s - max), at most kLanes rows at once; lane i of the results
+/// belongs to row i. Only whole vectors are read and written: a masked store would stall the load that
+/// follows it.
+struct Numerators {
+    Vec max, sum;
+
+    Numerators(Strided<float> s, std::int64_t rows, std::int64_t n, float scale) {
+        const std::int64_t full = n / kLanes * kLanes;
+        const int rest = static_cast<int>(n - full);
+        const Vec lowest = splat(-__builtin_inff());
+
+        Vec partial[kLanes] = {};
+        for (std::int64_t i = 0; i < rows; ++i) {
+            Vec m = rest > 0 ? keep_first(scale * load(s.at(i, full)), rest, lowest) : lowest;
+            for (std::int64_t j = 0; j < full; j += kLanes)
+                m = cpu::max(m, scale * load(s.at(i, j)));
+            partial[i] = m;
+        }
+        max = combine_rows(partial, cpu::max);
+        max = max == lowest ? Vec{} : max;
+
+        float shifts[kLanes];
+        store(shifts, max);
+        for (std::int64_t i = 0; i < rows; ++i) {
+            const float shift = shifts[i];
+            Vec total{};
+            for (std::int64_t j = 0; j < full; j += kLanes) {
+                const Vec e = exp_flush(scale * load(s.at(i, j)) - shift);
+                store(s.at(i, j), e);
+                total += e;
+            }
+            if (rest > 0) {
+                const Vec e = exp_flush(scale * load(s.at(i, full)) - shift);
+                store(s.at(i, full), e);
+                total += keep_first(e, rest, Vec{});
+            }
+            partial[i] = total;
+        }
+        sum = combine_rows(partial, add);
+    }
+};
 
 }  // namespace
 
@@ -70,27 +117,27 @@ void attention_forward(const Stream&, View o, View lse, CView q, CView k, CView 
 
     for_heads(s, s.Tq * s.Tk * s.D, [&](std::int64_t b, std::int64_t h) {
         static thread_local Scratch<float> scratch;
-        float* const keys = scratch.get(s.stride * (s.D + block) + block);
+        float* const keys = scratch.get(s.stride * (s.D + block) + block + kLanes);
         const Strided<float> scores{keys + s.stride * s.D, s.stride};
+        float* const scales = scores.at(block);  // one per row, in whole vectors
         const Strided<float> output = head_of(o, b, h);
         const Strided<const float> queries = head_of(q, b, h), values = head_of(v, b, h);
         transpose(keys, head_of(k, b, h), s);
 
         for (std::int64_t start = 0; start < s.Tq; start += block) {
             const std::int64_t rows = std::min(block, s.Tq - start);
-            small_gemm(rows, s.Tk, s.D, scores, {queries.at(start), queries.row}, {keys, s.stride});
-            for (std::int64_t i = 0; i < rows; ++i) {
-                float* const row = scores.at(i);
-                map(s.Tk, [&](Vec x) { return factor * x; }, row, row);
-                const Vec shift = row_max(row, s.Tk);
-                const Vec sum = exp_row(row, row, s.Tk, shift);
-                const Vec weight = inverse_or_zero(sum);
-                map(s.Tk, [&](Vec x) { return weight * x; }, row, row);
+            small_gemm(rows, s.padded, s.D, scores, {queries.at(start), queries.row},
+                       {keys, s.stride});
+            for (std::int64_t i = 0; i < rows; i += kLanes) {
+                const std::int64_t some = std::min<std::int64_t>(kLanes, rows - i);
+                const Numerators group({scores.at(i), scores.row}, some, s.Tk, factor);
+                store(scales + i, inverse_or_zero(group.sum));
                 if (lse)
-                    lse.as<float>()[(b * s.H + h) * s.Tq + start + i] = (shift + log(sum))[0];
+                    store_some(lse.as<float>() + (b * s.H + h) * s.Tq + start + i,
+                               group.max + log(group.sum), static_cast<int>(some));
             }
-            small_gemm(rows, s.D, s.Tk, {output.at(start), output.row},
-                       {scores.data, scores.row}, values);
+            small_gemm(rows, s.D, s.Tk, {output.at(start), output.row}, {scores.data, scores.row},
+                       values, {.row_scale = scales});
         }
     });
 }
@@ -123,28 +170,35 @@ void attention_backward(const Stream&, View dq, View dk, View dv, CView dout, CV
             const std::int64_t rows = std::min(block, s.Tq - start);
             const Strided<const float> q_rows{queries.at(start), queries.row};
             const Strided<const float> g_rows{grads.at(start), grads.row};
-            small_gemm(rows, s.Tk, s.D, p, q_rows, {key_columns, s.stride});
-            small_gemm(rows, s.Tk, s.D, ds, g_rows, {value_columns, s.stride});
+            small_gemm(rows, s.padded, s.D, p, q_rows, {key_columns, s.stride});
+            small_gemm(rows, s.padded, s.D, ds, g_rows, {value_columns, s.stride});
             for (std::int64_t i = 0; i < rows; ++i) {
                 const std::int64_t row = (b * s.H + h) * s.Tq + start + i;
-                probabilities(p.at(i), p.at(i), s.Tk, factor, lse.as<float>()[row]);
+                const Vec shift = splat(finite_shift(lse.as<float>()[row]));
                 Vec delta{};
-                for_each(s.D, [&](Vec g, Vec y) { delta += g * y; }, g_rows.at(i),
-                         outputs.at(start + i));
+                for_each(
+                    s.D, [&](Vec g, Vec y) { delta += g * y; }, g_rows.at(i),
+                    outputs.at(start + i));
                 delta = sum_of_lanes(delta);
-                map(s.Tk, [&](Vec w, Vec dp) { return factor * w * (dp - delta); }, ds.at(i), p.at(i),
-                    ds.at(i));
+                for (std::int64_t j = 0; j < s.padded; j += kLanes) {
+                    const Vec w = exp_flush(factor * load(p.at(i, j)) - shift);
+                    store(p.at(i, j), w);
+                    store(ds.at(i, j), factor * w * (load(ds.at(i, j)) - delta));
+                }
             }
             small_gemm(rows, s.D, s.Tk, {query_grads.at(start), query_grads.row}, {ds.data, ds.row},
                        keys);
-            small_gemm(s.Tk, s.D, rows, value_grads, {p.data, 1, p.row}, g_rows, start > 0);
-            small_gemm(s.Tk, s.D, rows, key_grads, {ds.data, 1, ds.row}, q_rows, start > 0);
+            small_gemm(s.Tk, s.D, rows, value_grads, {p.data, 1, p.row}, g_rows,
+                       {.accumulate = start > 0});
+            small_gemm(s.Tk, s.D, rows, key_grads, {ds.data, 1, ds.row}, q_rows,
+                       {.accumulate = start > 0});
         }
     });
 }
 
 void attention_probabilities(const Stream&, View p, CView q, CView k, CView lse, double scale) {
     const Sizes s(q, k);
+    const float factor = static_cast<float>(scale);
     for_heads(s, s.Tq * s.Tk * s.D, [&](std::int64_t b, std::int64_t h) {
         static thread_local Scratch<float> scratch;
         float* const keys = scratch.get(s.stride * s.D);
@@ -152,9 +206,12 @@ void attention_probabilities(const Stream&, View p, CView q, CView k, CView lse,
         const std::int64_t first = (b * s.H + h) * s.Tq;
         float* const out = p.as<float>() + first * s.Tk;
         small_gemm(s.Tq, s.Tk, s.D, {out, s.Tk}, head_of(q, b, h), {keys, s.stride});
-        for (std::int64_t i = 0; i < s.Tq; ++i)
-            probabilities(out + i * s.Tk, out + i * s.Tk, s.Tk, static_cast<float>(scale),
-                          lse.as<float>()[first + i]);
+        for (std::int64_t i = 0; i < s.Tq; ++i) {
+            const float shift = finite_shift(lse.as<float>()[first + i]);
+            map(
+                s.Tk, [&](Vec x) { return exp_flush(factor * x - shift); }, out + i * s.Tk,
+                out + i * s.Tk);
+        }
     });
 }
 

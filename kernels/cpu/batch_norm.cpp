@@ -23,14 +23,17 @@ void chunk_moments(float* mean, float* squares, const float* x, std::int64_t row
     std::fill(squares, squares + cols, 0.0f);
     add_rows(mean, x, rows, cols, cols);
     const float inverse = 1.0f / static_cast<float>(rows);
-    map(cols, [&](Vec s) { return s * inverse; }, mean, mean);
+    map(
+        cols, [&](Vec s) { return s * inverse; }, mean, mean);
     const auto square = [](Vec v, Vec m) { return (v - m) * (v - m); };
     std::int64_t r = 0;
     for (; r + 2 <= rows; r += 2)
-        map(cols, [&](Vec s, Vec m, Vec a, Vec b) { return s + (square(a, m) + square(b, m)); },
+        map(
+            cols, [&](Vec s, Vec m, Vec a, Vec b) { return s + (square(a, m) + square(b, m)); },
             squares, squares, mean, x + r * cols, x + (r + 1) * cols);
     for (; r < rows; ++r)
-        map(cols, [&](Vec s, Vec m, Vec a) { return s + square(a, m); }, squares, squares, mean,
+        map(
+            cols, [&](Vec s, Vec m, Vec a) { return s + square(a, m); }, squares, squares, mean,
             x + r * cols);
 }
 
@@ -39,7 +42,8 @@ template <class F, class... Pointers>
 void map_rows(std::int64_t rows, std::int64_t cols, const F& f, float* y, const float* x,
               const Pointers*... columns) {
     parallel_for(rows, 2 * cols, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) map(cols, f, y + r * cols, x + r * cols, columns...);
+        for (std::int64_t r = begin; r < end; ++r)
+            map(cols, f, y + r * cols, x + r * cols, columns...);
     });
 }
 
@@ -64,7 +68,8 @@ void batch_moments(double* mean, double* variance, CView x, std::int64_t rows, s
         for (std::int64_t c = 0; c < cols; ++c) {
             const double delta = static_cast<double>(m[c]) - mean[c];
             mean[c] += delta * (here / after);
-            variance[c] += static_cast<double>(squares[c]) + delta * delta * (before * here / after);
+            variance[c] +=
+                static_cast<double>(squares[c]) + delta * delta * (before * here / after);
         }
     }
     for (std::int64_t c = 0; c < cols; ++c) variance[c] /= static_cast<double>(rows);
@@ -86,20 +91,23 @@ void parameter_sums(float* sums, CView dy, CView x, const float* mean, const flo
             std::fill(w_sums, w_sums + 2 * cols, 0.0f);
             std::int64_t r = 0;
             for (; r + begin + 2 <= end; r += 2)
-                map(cols,
+                map(
+                    cols,
                     [](Vec s, Vec m, Vec u0, Vec v0, Vec u1, Vec v1) {
                         return s + (u0 * (v0 - m) + u1 * (v1 - m));
                     },
                     w_sums, w_sums, mean, g + r * cols, in + r * cols, g + (r + 1) * cols,
                     in + (r + 1) * cols);
             for (; r + begin < end; ++r)
-                map(cols, [](Vec s, Vec m, Vec u, Vec v) { return s + u * (v - m); }, w_sums, w_sums,
-                    mean, g + r * cols, in + r * cols);
+                map(
+                    cols, [](Vec s, Vec m, Vec u, Vec v) { return s + u * (v - m); }, w_sums,
+                    w_sums, mean, g + r * cols, in + r * cols);
             add_rows(b_sums, g, end - begin, cols, cols);
         }
     });
     add_rows(partials, partials + 2 * cols, chunks.count - 1, 2 * cols, 2 * cols);
-    map(cols, [](Vec s, Vec r) { return s * r; }, sums, partials, rstd);
+    map(
+        cols, [](Vec s, Vec r) { return s * r; }, sums, partials, rstd);
     std::copy(partials + cols, partials + 2 * cols, sums + cols);
 }
 
@@ -131,9 +139,11 @@ void batch_norm_forward_train(const Stream&, View y, View mean, View rstd, View 
 
     float* const m = mean.as<float>();
     float* const r = rstd.as<float>();
-    const double unbiased = static_cast<double>(rows) / static_cast<double>(std::max<std::int64_t>(1, rows - 1));
+    const double unbiased =
+        static_cast<double>(rows) / static_cast<double>(std::max<std::int64_t>(1, rows - 1));
     const auto blend = [&](float& running, double batch) {
-        running = static_cast<float>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
+        running =
+            static_cast<float>((1.0 - momentum) * static_cast<double>(running) + momentum * batch);
     };
     for (std::int64_t c = 0; c < cols; ++c) {
         m[c] = static_cast<float>(batch_mean[c]);
@@ -141,10 +151,10 @@ void batch_norm_forward_train(const Stream&, View y, View mean, View rstd, View 
         if (running_mean) blend(running_mean.as<float>()[c], batch_mean[c]);
         if (running_var) blend(running_var.as<float>()[c], batch_var[c] * unbiased);
     }
-    map_rows(rows, cols,
-             [](Vec v, Vec mu, Vec s, Vec g, Vec shift) { return (v - mu) * s * g + shift; },
-             y.as<float>(), x.as<float>(), m, r, values_or(w, cols, 1.0f, ones),
-             values_or(b, cols, 0.0f, zeros));
+    map_rows(
+        rows, cols, [](Vec v, Vec mu, Vec s, Vec g, Vec shift) { return (v - mu) * s * g + shift; },
+        y.as<float>(), x.as<float>(), m, r, values_or(w, cols, 1.0f, ones),
+        values_or(b, cols, 0.0f, zeros));
 }
 
 void batch_norm_forward_eval(const Stream&, View y, CView x, CView w, CView b, CView running_mean,
@@ -154,10 +164,10 @@ void batch_norm_forward_eval(const Stream&, View y, CView x, CView w, CView b, C
     const std::int64_t cols = x.dim(-1), rows = x.numel() / cols;
     float* const rstd = deviation.get(cols);
     reciprocal_deviation(rstd, running_var.as<float>(), cols, eps);
-    map_rows(rows, cols,
-             [](Vec v, Vec mu, Vec s, Vec g, Vec shift) { return (v - mu) * s * g + shift; },
-             y.as<float>(), x.as<float>(), running_mean.as<float>(), rstd,
-             values_or(w, cols, 1.0f, ones), values_or(b, cols, 0.0f, zeros));
+    map_rows(
+        rows, cols, [](Vec v, Vec mu, Vec s, Vec g, Vec shift) { return (v - mu) * s * g + shift; },
+        y.as<float>(), x.as<float>(), running_mean.as<float>(), rstd,
+        values_or(w, cols, 1.0f, ones), values_or(b, cols, 0.0f, zeros));
 }
 
 void batch_norm_backward_train(const Stream&, View dx, View dw, View db, CView dy, CView x, CView w,
@@ -174,18 +184,26 @@ void batch_norm_backward_train(const Stream&, View dx, View dw, View db, CView d
     if (!dx) return;
 
     // dx = w rstd (dy - mean(dy) - xhat mean(dy xhat)), with the columns' constants worked out once.
-    float *const scale = sums + 2 * cols, *const offset = scale + cols, *const slope = offset + cols;
+    float *const scale = sums + 2 * cols, *const offset = scale + cols,
+                 *const slope = offset + cols;
     const float inverse = 1.0f / static_cast<float>(rows);
-    map(cols, [](Vec g, Vec s) { return g * s; }, scale, values_or(w, cols, 1.0f, ones), r);
-    map(cols, [&](Vec sum) { return sum * inverse; }, offset, sums + cols);
-    map(cols, [&](Vec sum, Vec s) { return sum * inverse * s; }, slope, sums, r);
+    map(
+        cols, [](Vec g, Vec s) { return g * s; }, scale, values_or(w, cols, 1.0f, ones), r);
+    map(
+        cols, [&](Vec sum) { return sum * inverse; }, offset, sums + cols);
+    map(
+        cols, [&](Vec sum, Vec s) { return sum * inverse * s; }, slope, sums, r);
     const float* const in = x.as<float>();
     const float* const g = dy.as<float>();
     parallel_for(rows, 3 * cols, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row)
-            map(cols,
-                [](Vec u, Vec v, Vec mu, Vec a, Vec o, Vec k) { return a * (u - o - (v - mu) * k); },
-                dx.as<float>() + row * cols, g + row * cols, in + row * cols, m, scale, offset, slope);
+            map(
+                cols,
+                [](Vec u, Vec v, Vec mu, Vec a, Vec o, Vec k) {
+                    return a * (u - o - (v - mu) * k);
+                },
+                dx.as<float>() + row * cols, g + row * cols, in + row * cols, m, scale, offset,
+                slope);
     });
 }
 
@@ -204,8 +222,10 @@ void batch_norm_backward_eval(const Stream&, View dx, View dw, View db, CView dy
         write_parameter_gradients(dw, db, sums, cols, param_mode);
     }
     if (!dx) return;
-    map(cols, [](Vec g, Vec s) { return g * s; }, scale, values_or(w, cols, 1.0f, ones), rstd);
-    map_rows(rows, cols, [](Vec u, Vec a) { return u * a; }, dx.as<float>(), dy.as<float>(), scale);
+    map(
+        cols, [](Vec g, Vec s) { return g * s; }, scale, values_or(w, cols, 1.0f, ones), rstd);
+    map_rows(
+        rows, cols, [](Vec u, Vec a) { return u * a; }, dx.as<float>(), dy.as<float>(), scale);
 }
 
 }  // namespace fovea::kernels::cpu

@@ -21,7 +21,8 @@ void add_partials(float* out, const float* partials, std::int64_t count, std::in
 
 void column_sum(float* sums, const float* x, std::int64_t M, std::int64_t N, GradMode mode) {
     if (mode == GradMode::Ignore || N == 0) return;
-    const std::int64_t parts = std::max(std::int64_t{1}, std::min<std::int64_t>(omp_get_max_threads(), M));
+    const std::int64_t parts =
+        std::max(std::int64_t{1}, std::min<std::int64_t>(omp_get_max_threads(), M));
     const std::int64_t stride = (N + 15) / 16 * 16;  // whole cache lines: no false sharing
     float* partials = scratch_floats(ScratchSlot::Work, static_cast<std::size_t>(parts * stride));
 #pragma omp parallel for schedule(static)

@@ -10,7 +10,8 @@ namespace fovea::kernels::cpu {
 
 /// sums[c] += x[c].
 inline void add_row(float* sums, const float* x, std::int64_t cols) {
-    map(cols, [](Vec a, Vec b) { return a + b; }, sums, sums, x);
+    map(
+        cols, [](Vec a, Vec b) { return a + b; }, sums, sums, x);
 }
 
 /// sums[c] += x[r * stride + c] over the rows. Four rows at a time: the sums, which live in the L1
@@ -20,7 +21,8 @@ inline void add_rows(float* sums, const float* x, std::int64_t rows, std::int64_
     std::int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
         const float* const row = x + r * stride;
-        map(cols, [](Vec s, Vec a, Vec b, Vec c, Vec d) { return s + ((a + b) + (c + d)); }, sums,
+        map(
+            cols, [](Vec s, Vec a, Vec b, Vec c, Vec d) { return s + ((a + b) + (c + d)); }, sums,
             sums, row, row + stride, row + 2 * stride, row + 3 * stride);
     }
     for (; r < rows; ++r) add_row(sums, x + r * stride, cols);

@@ -45,7 +45,8 @@ void convert_row(DType y_type, void* y, std::int64_t y_step, DType x_type, const
         with_element_type(y_type, [&](auto type) {
             using T = typename decltype(type)::type;
             auto* to = static_cast<T*>(y);
-            for (std::int64_t i = 0; i < m; ++i) to[(start + i) * y_step] = from_double<T>(block[i]);
+            for (std::int64_t i = 0; i < m; ++i)
+                to[(start + i) * y_step] = from_double<T>(block[i]);
         });
     }
 }
@@ -81,11 +82,10 @@ void copy(const Stream&, View y, CView x) {
     StridedLoop<2> loop = StridedLoop<2>{y.shape, {y.strides, x.strides}}.merged();
     if (loop.shape.rank == 0) loop.push(1, {1, 1});
     if (x.dtype != y.dtype)
-        return for_each_run(loop, y, x,
-                            [&](char* to, std::int64_t y_step, const char* from,
-                                std::int64_t x_step, std::int64_t n) {
-                                convert_row(y.dtype, to, y_step, x.dtype, from, x_step, n);
-                            });
+        return for_each_run(
+            loop, y, x,
+            [&](char* to, std::int64_t y_step, const char* from, std::int64_t x_step,
+                std::int64_t n) { convert_row(y.dtype, to, y_step, x.dtype, from, x_step, n); });
     switch (size_of(y.dtype)) {
         case 8: return for_each_run(loop, y, x, copy_row<8>);
         case 4: return for_each_run(loop, y, x, copy_row<4>);

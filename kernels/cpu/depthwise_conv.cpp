@@ -46,7 +46,9 @@ struct BackwardTile {
     static constexpr int first_input() { return -((2 - phase) / stride); }
     static constexpr int last_input(int outputs) { return (outputs - 1 + phase) / stride; }
 
-    static std::int64_t input(std::int64_t o, std::int64_t padding) { return (o + padding) / stride; }
+    static std::int64_t input(std::int64_t o, std::int64_t padding) {
+        return (o + padding) / stride;
+    }
 };
 
 /// No tiles: every pixel takes its list of taps.
@@ -165,8 +167,18 @@ bool tiled(const CView& w, const ConvParams& p) {
 }  // namespace
 
 void depthwise_forward(View y, CView x, CView w, CView bias, const ConvParams& p) {
-    const Gather g{y.as<float>(), x.as<float>(), pack_weights(w), bias.as<float>(),
-                   y.dim(0), y.dim(1), y.dim(2), x.dim(1), x.dim(2), y.dim(3), w.dim(2), p.padding[1],
+    const Gather g{y.as<float>(),
+                   x.as<float>(),
+                   pack_weights(w),
+                   bias.as<float>(),
+                   y.dim(0),
+                   y.dim(1),
+                   y.dim(2),
+                   x.dim(1),
+                   x.dim(2),
+                   y.dim(3),
+                   w.dim(2),
+                   p.padding[1],
                    Taps::forward(p, 0, x.dim(1), w.dim(1), y.dim(1)),
                    Taps::forward(p, 1, x.dim(2), w.dim(2), y.dim(2))};
     if (!tiled(w, p)) return gather<NoTile>(g);
@@ -176,8 +188,18 @@ void depthwise_forward(View y, CView x, CView w, CView bias, const ConvParams& p
 }
 
 void depthwise_backward_input(View dx, CView dy, CView w, const ConvParams& p) {
-    const Gather g{dx.as<float>(), dy.as<float>(), pack_weights(w), nullptr,
-                   dx.dim(0), dx.dim(1), dx.dim(2), dy.dim(1), dy.dim(2), dx.dim(3), w.dim(2), p.padding[1],
+    const Gather g{dx.as<float>(),
+                   dy.as<float>(),
+                   pack_weights(w),
+                   nullptr,
+                   dx.dim(0),
+                   dx.dim(1),
+                   dx.dim(2),
+                   dy.dim(1),
+                   dy.dim(2),
+                   dx.dim(3),
+                   w.dim(2),
+                   p.padding[1],
                    Taps::backward(p, 0, dx.dim(1), w.dim(1), dy.dim(1)),
                    Taps::backward(p, 1, dx.dim(2), w.dim(2), dy.dim(2))};
     if (!tiled(w, p)) return gather<NoTile>(g);

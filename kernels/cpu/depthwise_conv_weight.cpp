@@ -42,7 +42,7 @@ struct Band {
 /// input rows, null where they lie in the padding; the first output meets columns from `column` on.
 /// `inside`: all columns lie in the row; otherwise those that do not are left out.
 template <int stride, int outputs, bool inside, class V>
-[[gnu::always_inline]] inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
+inline void add_tile(V (&sum)[3][3], V& bias, const float* dy, const float* const (&rows)[3],
                      std::int64_t column, std::int64_t W, std::int64_t C) {
     V d[outputs];
 #pragma GCC unroll 4
@@ -67,7 +67,7 @@ template <int stride, int outputs, bool inside, class V>
 
 /// Output pixels [q, Q) of a row, in tiles of `outputs`, then of smaller ones.
 template <int stride, int outputs, class V>
-[[gnu::always_inline]] inline void add_row(const Problem& k, V (&sum)[3][3], V& bias, const float* dy,
+inline void add_row(const Problem& k, V (&sum)[3][3], V& bias, const float* dy,
                     const float* const (&rows)[3], std::int64_t q) {
     for (; q + outputs <= k.Q; q += outputs) {
         const std::int64_t column = k.input_column(q, 0);
@@ -149,8 +149,8 @@ void add_rows(const Problem& k, std::int64_t begin, std::int64_t end, float* par
 
 void depthwise_backward_weight(View dw, View dbias, CView dy, CView x, const ConvParams& params,
                                GradMode mode) {
-    const Problem k{dy.as<float>(), x.as<float>(), x.dim(1), x.dim(2), dy.dim(1), dy.dim(2),
-                    dy.dim(3), dw.dim(1), dw.dim(2), params};
+    const Problem k{dy.as<float>(), x.as<float>(), x.dim(1),  x.dim(2),  dy.dim(1),
+                    dy.dim(2),      dy.dim(3),     dw.dim(1), dw.dim(2), params};
     const std::int64_t rows = dy.dim(0) * k.P, taps = k.R * k.S;
     const std::int64_t parts = std::min<std::int64_t>(omp_get_max_threads(), rows);
     const std::int64_t stride = ((taps + 1) * k.C + 15) / 16 * 16;  // whole cache lines

@@ -49,19 +49,19 @@ struct Geometry {
         using Forward = dnnl::convolution_forward;
         constexpr auto kind = dnnl::prop_kind::forward_training;
         constexpr auto algorithm = dnnl::algorithm::convolution_direct;
-        return {with_bias ? Forward::desc(kind, algorithm, x, any_w, bias, y, stride, dilation,
-                                          before, after)
-                          : Forward::desc(kind, algorithm, x, any_w, y, stride, dilation, before,
-                                          after),
-                user_scratchpad(), dnnl_engine()};
+        return {
+            with_bias
+                ? Forward::desc(kind, algorithm, x, any_w, bias, y, stride, dilation, before, after)
+                : Forward::desc(kind, algorithm, x, any_w, y, stride, dilation, before, after),
+            user_scratchpad(), dnnl_engine()};
     }
 };
 
 PlanKey key_of(int op, const CView& y, const CView& x, const CView& w, const ConvParams& p,
                std::int64_t flag) {
-    return {op,          x.dim(0),     x.dim(1),     x.dim(2),      x.dim(3),      y.dim(1),
-            y.dim(2),    y.dim(3),     w.dim(1),     w.dim(2),      p.stride[0],   p.stride[1],
-            p.padding[0], p.padding[1], p.dilation[0], p.dilation[1], p.groups,      flag};
+    return {op,           x.dim(0),     x.dim(1),      x.dim(2),      x.dim(3),    y.dim(1),
+            y.dim(2),     y.dim(3),     w.dim(1),      w.dim(2),      p.stride[0], p.stride[1],
+            p.padding[0], p.padding[1], p.dilation[0], p.dilation[1], p.groups,    flag};
 }
 
 Plan make_forward(const Geometry& g, bool with_bias) {

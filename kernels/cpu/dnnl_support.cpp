@@ -66,7 +66,8 @@ Prepared make_reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& 
         attr.set_post_ops(sum);
     }
     const dnnl::reorder::primitive_desc desc(dnnl_engine(), from, dnnl_engine(), to, attr);
-    return {dnnl::reorder(desc), desc.scratchpad_desc(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
+    return {
+        dnnl::reorder(desc), desc.scratchpad_desc(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
 }
 
 void set_weights(Plan& plan, const void* weights) {

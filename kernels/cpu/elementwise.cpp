@@ -98,9 +98,11 @@ void unary_backward(const Stream&, View dx, CView dy, CView x, Unary f, GradMode
             const float* const g = dy.as<float>() + begin;
             const float* const in = x.as<float>() + begin;
             if (mode == GradMode::Overwrite)
-                map(end - begin, [&](Vec d, Vec v) { return d * derivative(v); }, out, g, in);
+                map(
+                    end - begin, [&](Vec d, Vec v) { return d * derivative(v); }, out, g, in);
             else
-                map(end - begin, [&](Vec sum, Vec d, Vec v) { return sum + d * derivative(v); },
+                map(
+                    end - begin, [&](Vec sum, Vec d, Vec v) { return sum + d * derivative(v); },
                     out, out, g, in);
         });
     });
@@ -115,9 +117,11 @@ void binary_row(std::int64_t n, const Op& op, float* y, const float* a, std::int
     if (a_step == 1 && b_step == 1) {
         map(n, op, y, a, b);
     } else if (a_step == 1 && b_step == 0) {
-        map(n, [&, v = splat(*b)](Vec u) { return op(u, v); }, y, a);
+        map(
+            n, [&, v = splat(*b)](Vec u) { return op(u, v); }, y, a);
     } else if (a_step == 0 && b_step == 1) {
-        map(n, [&, u = splat(*a)](Vec v) { return op(u, v); }, y, b);
+        map(
+            n, [&, u = splat(*a)](Vec v) { return op(u, v); }, y, b);
     } else {
         for (std::int64_t i = 0; i < n; ++i) y[i] = op(a[i * a_step], b[i * b_step]);
     }
@@ -163,9 +167,11 @@ void axpby(const Stream&, View y, CView x, double alpha, double beta) {
         float* const out = y.as<float>() + begin;
         const float* const in = x.as<float>() + begin;
         if (beta == 0.0)
-            map(end - begin, [&](Vec u) { return p * u; }, out, in);
+            map(
+                end - begin, [&](Vec u) { return p * u; }, out, in);
         else
-            map(end - begin, [&](Vec u, Vec v) { return p * u + q * v; }, out, in, out);
+            map(
+                end - begin, [&](Vec u, Vec v) { return p * u + q * v; }, out, in, out);
     });
 }
 

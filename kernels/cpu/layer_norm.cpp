@@ -1,16 +1,11 @@
-// LayerNorm. A row is read from memory once and then stays in the L1 cache: mean, variance about that
-// mean (two passes lose nothing to cancellation), output.
+// LayerNorm. Rows are read from memory once and then stay in the L1 cache: mean, variance about that
+// mean (two passes lose nothing to cancellation), output. As many rows as a vector has lanes go
+// together, so that sums across lanes, roots and divisions are done for all of them at once.
 #include "kernels/cpu/columns.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/include/norm.h"
 
 namespace fovea::kernels::cpu {
-namespace {
-
-Vec add(Vec a, Vec b) { return a + b; }
-
-}  // namespace
-
 void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CView w, CView b,
                         double eps) {
     if (x.numel() == 0) return;
@@ -21,20 +16,96 @@ void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CV
     const float inverse = 1.0f / static_cast<float>(cols);
 
     parallel_for(rows, 4 * cols, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
-            const float* const in = x.as<float>() + row * cols;
-            float* const out = y.as<float>() + row * cols;
-            const Vec m = inverse * sum_of_lanes(fold(cols, Vec{}, add, in));
-            const auto add_square = [&](Vec s, Vec v) { return s + (v - m) * (v - m); };
-            const Vec variance = inverse * sum_of_lanes(fold(cols, Vec{}, add_square, in));
-            const Vec r = 1.0f / sqrt(variance + static_cast<float>(eps));
-            map(cols, [&](Vec v, Vec g, Vec c) { return (v - m) * r * g + c; }, out, in, weight,
-                bias);
-            if (mean) mean.as<float>()[row] = m[0];
-            if (rstd) rstd.as<float>()[row] = r[0];
+        for (std::int64_t first = begin; first < end; first += kLanes) {
+            const int some = static_cast<int>(std::min<std::int64_t>(kLanes, end - first));
+            const float* const in = x.as<float>() + first * cols;
+            float* const out = y.as<float>() + first * cols;
+
+            Vec partial[kLanes] = {};
+            for (int i = 0; i < some; ++i) partial[i] = fold(cols, Vec{}, add, in + i * cols);
+            const Vec means = inverse * combine_rows(partial, add);
+            float m[kLanes], r[kLanes];
+            store(m, means);
+            for (int i = 0; i < some; ++i)
+                partial[i] = fold(
+                    cols, Vec{}, [&](Vec s, Vec v) { return s + (v - m[i]) * (v - m[i]); },
+                    in + i * cols);
+            const Vec variances = inverse * combine_rows(partial, add);
+            const Vec rstds = 1.0f / sqrt(variances + static_cast<float>(eps));
+            store(r, rstds);
+            for (int i = 0; i < some; ++i)
+                map(
+                    cols, [&](Vec v, Vec g, Vec c) { return (v - m[i]) * r[i] * g + c; },
+                    out + i * cols, in + i * cols, weight, bias);
+            if (mean) store_some(mean.as<float>() + first, means, some);
+            if (rstd) store_some(rstd.as<float>() + first, rstds, some);
         }
     });
 }
+
+namespace {
+
+/// At most kLanes rows of the backward pass. With xhat = (x - mean) rstd and g = dy w:
+/// dw = sum dy xhat, db = sum dy, dx = rstd (g - mean(g) - xhat mean(g xhat)).
+struct Rows {
+    const float *dy, *x, *mean, *rstd;
+    int count;
+    std::int64_t cols;
+
+    void add_parameter_gradients(float* dw, float* db) const {
+        int i = 0;
+        for (; i + 2 <= count; i += 2) {  // the sums are read and written once for two rows
+            const float m0 = mean[i], r0 = rstd[i], m1 = mean[i + 1], r1 = rstd[i + 1];
+            const auto two_rows = [&](Vec s, Vec u0, Vec v0, Vec u1, Vec v1) {
+                return s + (u0 * ((v0 - m0) * r0) + u1 * ((v1 - m1) * r1));
+            };
+            map(cols, two_rows, dw, dw, dy + i * cols, x + i * cols, dy + (i + 1) * cols,
+                x + (i + 1) * cols);
+        }
+        for (; i < count; ++i) {
+            const float m = mean[i], r = rstd[i];
+            map(
+                cols, [&](Vec s, Vec u, Vec v) { return s + u * ((v - m) * r); }, dw, dw,
+                dy + i * cols, x + i * cols);
+        }
+        add_rows(db, dy, count, cols, cols);
+    }
+
+    void input_gradients(float* dx, const float* w, GradMode mode) const {
+        Vec sums[kLanes] = {}, dots[kLanes] = {};
+        for (int i = 0; i < count; ++i) {
+            const float m = mean[i], r = rstd[i];
+            Vec sum{}, dot{};
+            const auto add_terms = [&](Vec u, Vec v, Vec k) {
+                const Vec g = u * k;
+                sum += g;
+                dot += g * ((v - m) * r);
+            };
+            for_each(cols, add_terms, dy + i * cols, x + i * cols, w);
+            sums[i] = sum;
+            dots[i] = dot;
+        }
+        const float inverse = 1.0f / static_cast<float>(cols);
+        float mean_g[kLanes], mean_gx[kLanes];
+        store(mean_g, inverse * combine_rows(sums, add));
+        store(mean_gx, inverse * combine_rows(dots, add));
+        for (int i = 0; i < count; ++i) {
+            const float m = mean[i], r = rstd[i], a = mean_g[i], b = mean_gx[i];
+            const auto gradient = [&](Vec u, Vec v, Vec k) {
+                return r * (u * k - a - (v - m) * r * b);
+            };
+            float* const out = dx + i * cols;
+            if (mode == GradMode::Overwrite)
+                map(cols, gradient, out, dy + i * cols, x + i * cols, w);
+            else
+                map(
+                    cols, [&](Vec o, Vec u, Vec v, Vec k) { return o + gradient(u, v, k); }, out,
+                    out, dy + i * cols, x + i * cols, w);
+        }
+    }
+};
+
+}  // namespace
 
 void layer_norm_backward(const Stream&, View dx, View dw, View db, CView dy, CView x, CView w,
                          CView mean, CView rstd, GradMode dx_mode, GradMode param_mode) {
@@ -46,47 +117,22 @@ void layer_norm_backward(const Stream&, View dx, View dw, View db, CView dy, CVi
 
     static thread_local Scratch<float> ones, scratch;
     const float* const weight = values_or(w, cols, 1.0f, ones);
-    const float inverse = 1.0f / static_cast<float>(cols);
-    const Chunks chunks(rows, 16, 64);
+    const Chunks chunks(rows, 4 * kLanes, 64);
     float* const partials = scratch.get(2 * chunks.count * cols);  // dw and db of every chunk
 
-    // With xhat = (x - mean) rstd and g = dy w: dx = rstd (g - mean(g) - xhat mean(g xhat)).
-    const auto input_gradient = [&](float* out, const float* d, const float* in, Vec m, Vec r) {
-        Vec sum{}, dot{};
-        for_each(cols,
-                 [&](Vec u, Vec v, Vec k) {
-                     const Vec g = u * k;
-                     sum += g;
-                     dot += g * ((v - m) * r);
-                 },
-                 d, in, weight);
-        sum = inverse * sum_of_lanes(sum);
-        dot = inverse * sum_of_lanes(dot);
-        const auto gradient = [&](Vec u, Vec v, Vec k) {
-            return r * (u * k - sum - (v - m) * r * dot);
-        };
-        if (dx_mode == GradMode::Overwrite)
-            map(cols, gradient, out, d, in, weight);
-        else
-            map(cols, [&](Vec o, Vec u, Vec v, Vec k) { return o + gradient(u, v, k); }, out, out,
-                d, in, weight);
-    };
-
-    parallel_for(chunks.count, 8 * chunks.size * cols, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t chunk = first; chunk < last; ++chunk) {
+    parallel_for(chunks.count, 8 * chunks.size * cols, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t chunk = begin; chunk < end; ++chunk) {
             float* const w_sums = partials + 2 * chunk * cols;
-            float* const b_sums = w_sums + cols;
             std::fill(w_sums, w_sums + 2 * cols, 0.0f);
-            for (std::int64_t row = chunks.begin(chunk); row < chunks.end(chunk); ++row) {
-                const float* const d = dy.as<float>() + row * cols;
-                const float* const in = x.as<float>() + row * cols;
-                const Vec m = splat(mean.as<float>()[row]), r = splat(rstd.as<float>()[row]);
-                if (want_params) {
-                    map(cols, [&](Vec s, Vec u, Vec v) { return s + u * ((v - m) * r); }, w_sums,
-                        w_sums, d, in);
-                    add_row(b_sums, d, cols);
-                }
-                if (want_dx) input_gradient(dx.as<float>() + row * cols, d, in, m, r);
+            for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk);
+                 first += kLanes) {
+                const std::int64_t some = std::min<std::int64_t>(kLanes, chunks.end(chunk) - first);
+                const Rows rows_here{dy.as<float>() + first * cols, x.as<float>() + first * cols,
+                                     mean.as<float>() + first,      rstd.as<float>() + first,
+                                     static_cast<int>(some),        cols};
+                if (want_params) rows_here.add_parameter_gradients(w_sums, w_sums + cols);
+                if (want_dx)
+                    rows_here.input_gradients(dx.as<float>() + first * cols, weight, dx_mode);
             }
         }
     });

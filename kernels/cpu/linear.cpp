@@ -41,8 +41,9 @@ Plan make_forward(std::int64_t M, std::int64_t N, std::int64_t K, bool with_bias
     // Few rows do not pay for the repacking.
     const auto weights = M < 64 ? w : f32_any({N, K});
     using Forward = dnnl::inner_product_forward;
-    const auto op = with_bias ? Forward::desc(dnnl::prop_kind::forward_training, x, weights, bias, y)
-                              : Forward::desc(dnnl::prop_kind::forward_training, x, weights, y);
+    const auto op = with_bias
+                        ? Forward::desc(dnnl::prop_kind::forward_training, x, weights, bias, y)
+                        : Forward::desc(dnnl::prop_kind::forward_training, x, weights, y);
     const Forward::primitive_desc desc(op, attr, dnnl_engine());
     Plan ready{Prepared(Forward(desc), desc.scratchpad_desc(),
                         {{DNNL_ARG_SRC, x},

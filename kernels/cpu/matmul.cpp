@@ -45,8 +45,9 @@ Plan make_plan(const Operand& c, const Operand& a, const Operand& b, float alpha
         attr.set_post_ops(sum);
     }
     const dnnl::matmul::primitive_desc desc({a.desc(), b.desc(), c.desc()}, attr, dnnl_engine());
-    return {Prepared(dnnl::matmul(desc), desc.scratchpad_desc(),
-                     {{DNNL_ARG_SRC, a.desc()}, {DNNL_ARG_WEIGHTS, b.desc()}, {DNNL_ARG_DST, c.desc()}}),
+    return {Prepared(
+                dnnl::matmul(desc), desc.scratchpad_desc(),
+                {{DNNL_ARG_SRC, a.desc()}, {DNNL_ARG_WEIGHTS, b.desc()}, {DNNL_ARG_DST, c.desc()}}),
             {}};
 }
 
@@ -62,10 +63,23 @@ void matmul(const Stream& stream, View c, CView a, CView b, bool transpose_a, bo
     }
     const bool accumulate = mode == GradMode::Accumulate;
     const auto scale = static_cast<float>(alpha);
-    const PlanKey key{1, to.batch, to.rows, to.columns, left.batch, left.columns, right.batch,
-                      to.batch_stride, to.row_stride, left.batch_stride, left.row_stride,
-                      left.column_stride, right.batch_stride, right.row_stride, right.column_stride,
-                      std::bit_cast<std::int32_t>(scale), accumulate};
+    const PlanKey key{1,
+                      to.batch,
+                      to.rows,
+                      to.columns,
+                      left.batch,
+                      left.columns,
+                      right.batch,
+                      to.batch_stride,
+                      to.row_stride,
+                      left.batch_stride,
+                      left.row_stride,
+                      left.column_stride,
+                      right.batch_stride,
+                      right.row_stride,
+                      right.column_stride,
+                      std::bit_cast<std::int32_t>(scale),
+                      accumulate};
     Plan& ready = plan(key, [&] { return make_plan(to, left, right, scale, accumulate); });
     ready.main.set(DNNL_ARG_SRC, a.data);
     ready.main.set(DNNL_ARG_WEIGHTS, b.data);

@@ -3,6 +3,9 @@
 // threads never meet and the order of a sum is fixed.
 #include "kernels/include/pool.h"
 
+#include <cstring>
+#include <vector>
+
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
 
@@ -14,37 +17,49 @@ struct Range {
     std::int64_t size() const { return end - begin; }
 };
 
-/// Windows of average pooling along one axis: fixed extent and stride, or adaptive.
-struct Windows {
-    std::int64_t in, out;
-    std::int64_t kernel = 0, stride = 0, padding = 0;  ///< kernel 0: adaptive
-    bool count_padding = false;
+/// One axis of a pooling: its windows, and for every input position the windows that cover it.
+struct Axis {
+    std::vector<Range> windows, covering;
+    std::vector<float> weight;  ///< 1 / what average pooling divides by, per window
 
-    /// Input positions of window i.
-    Range of(std::int64_t i) const {
-        if (kernel == 0) return {i * in / out, ((i + 1) * in + out - 1) / out};
-        const std::int64_t begin = i * stride - padding;
-        return {std::max<std::int64_t>(begin, 0), std::min(begin + kernel, in)};
+    /// Fixed extent and stride.
+    Axis(const PoolParams& params, int axis, std::int64_t in, std::int64_t out) : Axis(in, out) {
+        const std::int64_t kernel = params.kernel[axis], padding = params.padding[axis];
+        for (std::int64_t i = 0; i < out; ++i) {
+            const std::int64_t begin = i * params.stride[axis] - padding;
+            const std::int64_t end = std::min(begin + kernel, in + padding);
+            const Range inside{std::max<std::int64_t>(begin, 0), std::min(end, in)};
+            add(inside, params.count_include_pad ? end - begin : inside.size());
+        }
     }
 
-    /// What the sum is divided by.
-    std::int64_t divisor(std::int64_t i) const {
-        if (!count_padding) return of(i).size();
-        const std::int64_t begin = i * stride - padding;
-        return std::min(begin + kernel, in + padding) - begin;
+    /// Window i covers [floor(i in / out), ceil((i + 1) in / out)).
+    static Axis adaptive(std::int64_t in, std::int64_t out) {
+        Axis axis(in, out);
+        for (std::int64_t i = 0; i < out; ++i) {
+            const Range window{i * in / out, ((i + 1) * in + out - 1) / out};
+            axis.add(window, window.size());
+        }
+        return axis;
     }
 
-    /// Windows that contain input position x.
-    Range covering(std::int64_t x) const {
-        if (kernel == 0) return {x * out / in, ((x + 1) * out + in - 1) / in};
-        const std::int64_t first = (x + padding - kernel) / stride + 1;
-        return {x + padding < kernel ? 0 : first, std::min(out, (x + padding) / stride + 1)};
+private:
+    Axis(std::int64_t in, std::int64_t out) : covering(static_cast<std::size_t>(in), Range{0, 0}) {
+        windows.reserve(static_cast<std::size_t>(out));
+        weight.reserve(static_cast<std::size_t>(out));
+    }
+
+    void add(Range window, std::int64_t divisor) {
+        const auto number = static_cast<std::int64_t>(windows.size());
+        for (std::int64_t x = window.begin; x < window.end; ++x) {
+            Range& c = covering[static_cast<std::size_t>(x)];
+            if (c.size() == 0) c.begin = number;
+            c.end = number + 1;
+        }
+        windows.push_back(window);
+        weight.push_back(1.0f / static_cast<float>(divisor));
     }
 };
-
-Windows fixed_windows(const PoolParams& p, int axis, std::int64_t in, std::int64_t out) {
-    return {in, out, p.kernel[axis], p.stride[axis], p.padding[axis], p.count_include_pad};
-}
 
 /// f(n, i, j) for every pixel of [N, H, W].
 template <class F>
@@ -56,110 +71,132 @@ void for_pixels(CView image, std::int64_t work, const F& f) {
     });
 }
 
+/// f(first channel, number of channels) a vector at a time.
+template <class F>
+void for_channels(std::int64_t C, const F& f) {
+    for (std::int64_t c = 0; c < C; c += kLanes)
+        f(c, static_cast<int>(std::min<std::int64_t>(kLanes, C - c)));
+}
+
+/// The first n <= kLanes integers. (A memcpy of known size is one instruction.)
+IntVec load_ints(const std::int32_t* p, int n) {
+    IntVec v{};
+    if (n == kLanes)
+        std::memcpy(&v, p, sizeof v);
+    else
+        for (int i = 0; i < n; ++i) v[i] = p[i];
+    return v;
+}
+void store_ints(std::int32_t* p, IntVec v, int n) {
+    if (n == kLanes)
+        std::memcpy(p, &v, sizeof v);
+    else
+        for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+
 /// Offset of a pixel's channels.
 std::int64_t at(const CView& x, std::int64_t n, std::int64_t i, std::int64_t j) {
     return ((n * x.dim(1) + i) * x.dim(2) + j) * x.dim(3);
 }
 
-void average_forward(View y, CView x, const Windows& rows, const Windows& columns) {
+Range range_of(const std::vector<Range>& ranges, std::int64_t i) {
+    return ranges[static_cast<std::size_t>(i)];
+}
+float weight_of(const Axis& axis, std::int64_t i) {
+    return axis.weight[static_cast<std::size_t>(i)];
+}
+
+void average_forward(View y, CView x, const Axis& rows, const Axis& columns) {
     if (y.numel() == 0) return;
-    const std::int64_t C = y.dim(3);
-    const float* const in = x.as<float>();
-    for_pixels(y, C * 4, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
-        float* const out = y.as<float>() + at(y, n, p, q);
-        const Range h = rows.of(p), w = columns.of(q);
-        const float scale = 1.0f / static_cast<float>(rows.divisor(p) * columns.divisor(q));
-        std::fill(out, out + C, 0.0f);
-        for (std::int64_t i = h.begin; i < h.end; ++i)
-            for (std::int64_t j = w.begin; j < w.end; ++j)
-                map(C, [](Vec s, Vec v) { return s + v; }, out, out, in + at(x, n, i, j));
-        map(C, [&](Vec s) { return s * scale; }, out, out);
+    for_pixels(y, y.dim(3) * 4, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
+        const Range h = range_of(rows.windows, p), w = range_of(columns.windows, q);
+        const float scale = weight_of(rows, p) * weight_of(columns, q);
+        for_channels(y.dim(3), [&](std::int64_t c, int lanes) {
+            Vec sum{};
+            for (std::int64_t i = h.begin; i < h.end; ++i)
+                for (std::int64_t j = w.begin; j < w.end; ++j)
+                    sum += load_some(x.as<float>() + at(x, n, i, j) + c, lanes);
+            store_some(y.as<float>() + at(y, n, p, q) + c, sum * scale, lanes);
+        });
     });
 }
 
-void average_backward(View dx, CView dy, const Windows& rows, const Windows& columns) {
+void average_backward(View dx, CView dy, const Axis& rows, const Axis& columns) {
     if (dx.numel() == 0) return;
-    const std::int64_t C = dx.dim(3);
-    const float* const grad = dy.as<float>();
-    for_pixels(dx, C * 4, [&](std::int64_t n, std::int64_t i, std::int64_t j) {
-        float* const out = dx.as<float>() + at(dx, n, i, j);
-        const Range h = rows.covering(i), w = columns.covering(j);
-        std::fill(out, out + C, 0.0f);
-        for (std::int64_t p = h.begin; p < h.end; ++p)
-            for (std::int64_t q = w.begin; q < w.end; ++q) {
-                const float scale = 1.0f / static_cast<float>(rows.divisor(p) * columns.divisor(q));
-                map(C, [&](Vec s, Vec g) { return s + g * scale; }, out, out, grad + at(dy, n, p, q));
-            }
+    for_pixels(dx, dx.dim(3) * 4, [&](std::int64_t n, std::int64_t i, std::int64_t j) {
+        const Range h = range_of(rows.covering, i), w = range_of(columns.covering, j);
+        for_channels(dx.dim(3), [&](std::int64_t c, int lanes) {
+            Vec sum{};
+            for (std::int64_t p = h.begin; p < h.end; ++p)
+                for (std::int64_t q = w.begin; q < w.end; ++q)
+                    sum += load_some(dy.as<float>() + at(dy, n, p, q) + c, lanes) *
+                           (weight_of(rows, p) * weight_of(columns, q));
+            store_some(dx.as<float>() + at(dx, n, i, j) + c, sum, lanes);
+        });
     });
 }
 
 }  // namespace
 
 void avg_pool_forward(const Stream&, View y, CView x, const PoolParams& params) {
-    average_forward(y, x, fixed_windows(params, 0, x.dim(1), y.dim(1)),
-                    fixed_windows(params, 1, x.dim(2), y.dim(2)));
+    average_forward(y, x, Axis(params, 0, x.dim(1), y.dim(1)), Axis(params, 1, x.dim(2), y.dim(2)));
 }
 
 void avg_pool_backward(const Stream&, View dx, CView dy, const PoolParams& params) {
-    average_backward(dx, dy, fixed_windows(params, 0, dx.dim(1), dy.dim(1)),
-                     fixed_windows(params, 1, dx.dim(2), dy.dim(2)));
+    average_backward(dx, dy, Axis(params, 0, dx.dim(1), dy.dim(1)),
+                     Axis(params, 1, dx.dim(2), dy.dim(2)));
 }
 
 void adaptive_avg_pool_forward(const Stream&, View y, CView x) {
-    average_forward(y, x, {x.dim(1), y.dim(1)}, {x.dim(2), y.dim(2)});
+    average_forward(y, x, Axis::adaptive(x.dim(1), y.dim(1)), Axis::adaptive(x.dim(2), y.dim(2)));
 }
 
 void adaptive_avg_pool_backward(const Stream&, View dx, CView dy) {
-    average_backward(dx, dy, {dx.dim(1), dy.dim(1)}, {dx.dim(2), dy.dim(2)});
+    average_backward(dx, dy, Axis::adaptive(dx.dim(1), dy.dim(1)),
+                     Axis::adaptive(dx.dim(2), dy.dim(2)));
 }
 
 void max_pool_forward(const Stream&, View y, View index, CView x, const PoolParams& params) {
     if (y.numel() == 0) return;
-    const std::int64_t C = y.dim(3), W = x.dim(2);
-    const Windows rows = fixed_windows(params, 0, x.dim(1), y.dim(1));
-    const Windows columns = fixed_windows(params, 1, W, y.dim(2));
-
-    for_pixels(y, C * 4, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
-        static thread_local Scratch<std::int32_t> scratch;  // where nobody wants the indices
-        float* const out = y.as<float>() + at(y, n, p, q);
-        std::int32_t* const best = index ? index.as<std::int32_t>() + at(y, n, p, q) : scratch.get(C);
-        const Range h = rows.of(p), w = columns.of(q);
-        const float* const first = x.as<float>() + at(x, n, h.begin, w.begin);
-        std::copy(first, first + C, out);
-        std::fill(best, best + C, static_cast<std::int32_t>(h.begin * W + w.begin));
-        for (std::int64_t i = h.begin; i < h.end; ++i)
-            for (std::int64_t j = w.begin; j < w.end; ++j) {
-                const float* const in = x.as<float>() + at(x, n, i, j);
-                const auto here = static_cast<std::int32_t>(i * W + j);
-#pragma omp simd
-                for (std::int64_t c = 0; c < C; ++c) {
-                    const float value = in[c], largest = out[c];
-                    const bool better = value > largest || (value != value && largest == largest);
-                    out[c] = better ? value : largest;
-                    best[c] = better ? here : best[c];
+    const std::int64_t W = x.dim(2);
+    const Axis rows(params, 0, x.dim(1), y.dim(1)), columns(params, 1, W, y.dim(2));
+    for_pixels(y, y.dim(3) * 4, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
+        const Range h = range_of(rows.windows, p), w = range_of(columns.windows, q);
+        for_channels(y.dim(3), [&](std::int64_t c, int lanes) {
+            Vec best = load_some(x.as<float>() + at(x, n, h.begin, w.begin) + c, lanes);
+            IntVec where = IntVec{} + static_cast<std::int32_t>(h.begin * W + w.begin);
+            for (std::int64_t i = h.begin; i < h.end; ++i)
+                for (std::int64_t j = w.begin; j < w.end; ++j) {
+                    const Vec v = load_some(x.as<float>() + at(x, n, i, j) + c, lanes);
+                    const IntVec better = (v > best) | ((v != v) & (best == best));
+                    best = better ? v : best;
+                    where = better ? IntVec{} + static_cast<std::int32_t>(i * W + j) : where;
                 }
-            }
+            const std::int64_t out = at(y, n, p, q) + c;
+            store_some(y.as<float>() + out, best, lanes);
+            if (index) store_ints(index.as<std::int32_t>() + out, where, lanes);
+        });
     });
 }
 
 void max_pool_backward(const Stream&, View dx, CView dy, CView index, const PoolParams& params) {
     if (dx.numel() == 0) return;
-    const std::int64_t C = dx.dim(3), W = dx.dim(2);
-    const Windows rows = fixed_windows(params, 0, dx.dim(1), dy.dim(1));
-    const Windows columns = fixed_windows(params, 1, W, dy.dim(2));
-
-    for_pixels(dx, C * 4, [&](std::int64_t n, std::int64_t i, std::int64_t j) {
-        float* const out = dx.as<float>() + at(dx, n, i, j);
+    const std::int64_t W = dx.dim(2);
+    const Axis rows(params, 0, dx.dim(1), dy.dim(1)), columns(params, 1, W, dy.dim(2));
+    for_pixels(dx, dx.dim(3) * 4, [&](std::int64_t n, std::int64_t i, std::int64_t j) {
+        const Range h = range_of(rows.covering, i), w = range_of(columns.covering, j);
         const auto here = static_cast<std::int32_t>(i * W + j);
-        const Range h = rows.covering(i), w = columns.covering(j);
-        std::fill(out, out + C, 0.0f);
-        for (std::int64_t p = h.begin; p < h.end; ++p)
-            for (std::int64_t q = w.begin; q < w.end; ++q) {
-                const float* const grad = dy.as<float>() + at(dy, n, p, q);
-                const std::int32_t* const source = index.as<std::int32_t>() + at(dy, n, p, q);
-#pragma omp simd
-                for (std::int64_t c = 0; c < C; ++c) out[c] += source[c] == here ? grad[c] : 0.0f;
-            }
+        for_channels(dx.dim(3), [&](std::int64_t c, int lanes) {
+            Vec sum{};
+            for (std::int64_t p = h.begin; p < h.end; ++p)
+                for (std::int64_t q = w.begin; q < w.end; ++q) {
+                    const std::int64_t from = at(dy, n, p, q) + c;
+                    const Vec g = load_some(dy.as<float>() + from, lanes);
+                    const IntVec where = load_ints(index.as<std::int32_t>() + from, lanes);
+                    sum += where == here ? g : Vec{};
+                }
+            store_some(dx.as<float>() + at(dx, n, i, j) + c, sum, lanes);
+        });
     });
 }
 

@@ -30,7 +30,8 @@ T sum_of_blocks(std::int64_t n, const F& term) {
 }
 
 float row_sum(const float* x, std::int64_t n) {
-    return sum_of_lanes(fold(n, Vec{}, [](Vec s, Vec v) { return s + v; }, x))[0];
+    return sum_of_lanes(fold(
+        n, Vec{}, [](Vec s, Vec v) { return s + v; }, x))[0];
 }
 
 struct Reduction {
@@ -52,20 +53,19 @@ void reduce_runs(const Reduction& r) {
     const StridedLoop<1> outer = r.summed.outer();
     const std::int64_t runs = outer.shape.numel();
     if (outputs == 1 && runs == 1) {
-        const double sum =
-            sum_of_blocks<double>(n, [&](std::int64_t begin, std::int64_t end) {
-                return static_cast<double>(row_sum(r.x + begin, end - begin));
-            });
+        const double sum = sum_of_blocks<double>(n, [&](std::int64_t begin, std::int64_t end) {
+            return static_cast<double>(row_sum(r.x + begin, end - begin));
+        });
         return r.write(r.y, static_cast<float>(sum));
     }
     parallel_for(outputs, runs * n, [&](std::int64_t begin, std::int64_t end) {
         StridedCursor<2> at(r.kept, begin);
         for (std::int64_t i = begin; i < end; ++i, at.next()) {
             StridedCursor<1> run(outer, 0);
-            float sum = 0.0f;
+            double sum = 0.0;
             for (std::int64_t j = 0; j < runs; ++j, run.next())
-                sum += row_sum(r.x + at[1] + run[0], n);
-            r.write(r.y + at[0], sum);
+                sum += static_cast<double>(row_sum(r.x + at[1] + run[0], n));
+            r.write(r.y + at[0], static_cast<float>(sum));
         }
     });
 }
@@ -96,19 +96,22 @@ void reduce_rows(const Reduction& r) {
         const std::int64_t column = output % blocks * width, n = std::min(width, cols - column);
         float* const y = r.y + StridedCursor<2>(kept, output / blocks)[0] + column;
         if (r.accumulate)
-            map(n, [&](Vec old, Vec s) { return old + r.scale * s; }, y, y, sums);
+            map(
+                n, [&](Vec old, Vec s) { return old + r.scale * s; }, y, y, sums);
         else
-            map(n, [&](Vec s) { return r.scale * s; }, y, sums);
+            map(
+                n, [&](Vec s) { return r.scale * s; }, y, sums);
     };
 
     if (chunks.count == 1)
-        return parallel_for(outputs, groups * rows * width, [&](std::int64_t begin, std::int64_t end) {
-            float* const sums = own_row.get(width);
-            for (std::int64_t output = begin; output < end; ++output) {
-                sum_chunk(output, 0, sums);
-                write(output, sums);
-            }
-        });
+        return parallel_for(outputs, groups * rows * width,
+                            [&](std::int64_t begin, std::int64_t end) {
+                                float* const sums = own_row.get(width);
+                                for (std::int64_t output = begin; output < end; ++output) {
+                                    sum_chunk(output, 0, sums);
+                                    write(output, sums);
+                                }
+                            });
 
     float* const partials = scratch.get(outputs * chunks.count * width);
     parallel_for(outputs * chunks.count, groups * chunks.size * width,
@@ -143,8 +146,12 @@ void reduce_elements(const Reduction& r) {
 
 void reduce_sum(const Stream&, View y, CView x, double scale, GradMode mode) {
     if (y.numel() == 0 || mode == GradMode::Ignore) return;
-    Reduction r{{},          {},
-                y.as<float>(), x.as<float>(), static_cast<float>(scale), mode == GradMode::Accumulate};
+    Reduction r{{},
+                {},
+                y.as<float>(),
+                x.as<float>(),
+                static_cast<float>(scale),
+                mode == GradMode::Accumulate};
     for (int axis = 0; axis < x.rank(); ++axis) {
         if (y.dim(axis) == x.dim(axis))
             r.kept.push(x.dim(axis), {y.strides[axis], x.strides[axis]});

@@ -69,7 +69,8 @@ AxisMap axis_map(std::int64_t in, std::int64_t out, const ResizeParams& params) 
         const double position = params.align_corners ? step * scale : (step + 0.5) * scale - 0.5;
         if (params.mode == Interpolation::Nearest) {
             // In float, as PyTorch does for every dtype: another precision picks other pixels.
-            const float source = static_cast<float>(i) * (static_cast<float>(in) / static_cast<float>(out));
+            const float source =
+                static_cast<float>(i) * (static_cast<float>(in) / static_cast<float>(out));
             map.add(std::min(static_cast<std::int64_t>(source), in - 1), 1.0);
         } else if (params.antialias) {
             add_antialiased(map, (step + 0.5) * scale, scale, in,
@@ -107,30 +108,37 @@ AxisMap transposed(const AxisMap& map, std::int64_t in) {
     return result;
 }
 
-/// sum[i] += weight * x[i].
-void add_weighted(float* sum, const float* x, float weight, std::int64_t n) {
-    map(n, [&](Vec s, Vec v) { return s + weight * v; }, sum, sum, x);
+/// out [n] = sum over the taps of row `row` of weight * x[source * n + ...].
+void weighted_sum(float* out, const float* x, const AxisMap& map, std::int64_t row,
+                  std::int64_t n) {
+    std::int64_t i = 0;
+    for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+        Vec sums[4] = {};
+        map.for_taps(row, [&](Tap tap) {
+            const float* const from = x + tap.source * n + i;
+            for (int v = 0; v < 4; ++v) sums[v] += tap.weight * load(from + v * kLanes);
+        });
+        for (int v = 0; v < 4; ++v) store(out + i + v * kLanes, sums[v]);
+    }
+    for (; i < n; i += kLanes) {
+        const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, n - i));
+        Vec sum{};
+        map.for_taps(
+            row, [&](Tap tap) { sum += tap.weight * load_some(x + tap.source * n + i, lanes); });
+        store_some(out + i, sum, lanes);
+    }
 }
 
 /// y [N,P,Q,C] from x [N,H,W,C]: rows combines lines into a line, columns pixels into a pixel.
 void apply(View y, CView x, const AxisMap& rows, const AxisMap& columns) {
-    const std::int64_t P = y.dim(1), Q = y.dim(2), C = y.dim(3), H = x.dim(1), line = x.dim(2) * C;
+    const std::int64_t P = y.dim(1), Q = y.dim(2), C = y.dim(3), line = x.dim(2) * C;
     parallel_for(y.dim(0) * P, 4 * (line + Q * C), [&](std::int64_t begin, std::int64_t end) {
         static thread_local Scratch<float> scratch;
         float* const combined = scratch.get(line);
         for (std::int64_t row = begin; row < end; ++row) {
-            const float* const image = x.as<float>() + row / P * H * line;
-            std::fill(combined, combined + line, 0.0f);
-            rows.for_taps(row % P, [&](Tap tap) {
-                add_weighted(combined, image + tap.source * line, tap.weight, line);
-            });
-            for (std::int64_t q = 0; q < Q; ++q) {
-                float* const out = y.as<float>() + (row * Q + q) * C;
-                std::fill(out, out + C, 0.0f);
-                columns.for_taps(q, [&](Tap tap) {
-                    add_weighted(out, combined + tap.source * C, tap.weight, C);
-                });
-            }
+            weighted_sum(combined, x.as<float>() + row / P * x.dim(1) * line, rows, row % P, line);
+            for (std::int64_t q = 0; q < Q; ++q)
+                weighted_sum(y.as<float>() + (row * Q + q) * C, combined, columns, q, C);
         }
     });
 }

@@ -27,7 +27,7 @@ inline constexpr int kLanes = 4;
 typedef float Vec __attribute__((vector_size(kLanes * 4)));
 typedef std::int32_t IntVec __attribute__((vector_size(kLanes * 4)));
 
-inline Vec splat(float x) { return Vec{} + x; }
+inline Vec splat(float x) { return x - Vec{}; }  // x + 0 would not be x for -0
 
 inline Vec load(const float* p) {
     Vec v;
@@ -65,6 +65,15 @@ inline void store_first(float* p, Vec v, int n) {
 #else
     for (int i = 0; i < n; ++i) p[i] = v[i];
 #endif
+}
+
+/// The same for n <= kLanes.
+inline Vec load_some(const float* p, int n) { return n == kLanes ? load(p) : load_first(p, n); }
+inline void store_some(float* p, Vec v, int n) {
+    if (n == kLanes)
+        store(p, v);
+    else
+        store_first(p, v, n);
 }
 
 /// v in the first n lanes, `other` behind them.
@@ -113,13 +122,55 @@ inline Vec combine_lanes(Vec v, const Op& op) {
     return op(v, swap_lanes<1>(v, lanes));
 }
 
+/// Bit kStep of the lane number exchanged with the choice between a and b: a 2 x 2 transposition, whose
+/// two results first() and second() are.
+template <int kStep>
+struct Exchange {
+    template <std::size_t... I>
+    static Vec first(Vec a, Vec b, std::index_sequence<I...>) {
+        return __builtin_shufflevector(
+            a, b, static_cast<int>((I & kStep) != 0 ? kLanes + (I ^ kStep) : I)...);
+    }
+    template <std::size_t... I>
+    static Vec second(Vec a, Vec b, std::index_sequence<I...>) {
+        return __builtin_shufflevector(
+            a, b, static_cast<int>((I & kStep) != 0 ? kLanes + I : I ^ kStep)...);
+    }
+};
+
+/// rows[i][j] and rows[j][i] change places.
+template <int kStep = kLanes / 2>
+inline void transpose(Vec (&rows)[kLanes]) {
+    constexpr auto lanes = std::make_index_sequence<kLanes>{};
+    for (int i = 0; i < kLanes; ++i) {
+        if ((i & kStep) != 0) continue;
+        const Vec a = rows[i], b = rows[i + kStep];
+        rows[i] = Exchange<kStep>::first(a, b, lanes);
+        rows[i + kStep] = Exchange<kStep>::second(a, b, lanes);
+    }
+    if constexpr (kStep > 1) transpose<kStep / 2>(rows);
+}
+
+/// Lane i of the result: op over the lanes of rows[i]. Cheaper than kLanes times combine_lanes.
+template <class Op, int kStep = kLanes / 2>
+inline Vec combine_rows(Vec (&rows)[kLanes], const Op& op) {
+    constexpr auto lanes = std::make_index_sequence<kLanes>{};
+    for (int i = 0; i < kStep; ++i) {
+        const Vec a = rows[i], b = rows[i + kStep];
+        rows[i] = op(Exchange<kStep>::first(a, b, lanes), Exchange<kStep>::second(a, b, lanes));
+    }
+    if constexpr (kStep > 1)
+        return combine_rows<Op, kStep / 2>(rows, op);
+    else
+        return rows[0];
+}
+
+inline Vec add(Vec a, Vec b) { return a + b; }
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec abs(Vec x) { return std::bit_cast<Vec>(std::bit_cast<IntVec>(x) & 0x7FFFFFFF); }
 
 /// Sum (maximum) of the lanes, in every lane.
-inline Vec sum_of_lanes(Vec v) {
-    return combine_lanes(v, [](Vec a, Vec b) { return a + b; });
-}
+inline Vec sum_of_lanes(Vec v) { return combine_lanes(v, add); }
 inline Vec max_of_lanes(Vec v) { return combine_lanes(v, max); }
 
 inline Vec sqrt(Vec x) {

@@ -6,35 +6,32 @@
 
 namespace fovea::kernels::cpu {
 
+inline constexpr float kRoundingShift = 0x1.8p23f;
+
 /// x = n ln 2 + r with |r| <= ln 2 / 2, so exp(x) = 2^n exp(r).
 struct ExpParts {
-    IntVec exponent;  ///< n
-    Vec mantissa;     ///< exp(r), in [0.707, 1.415]
+    Vec shifted;   ///< n + 1.5 * 2^23, a number whose low bits are n
+    Vec mantissa;  ///< exp(r), in [0.707, 1.415]
 };
 
 inline ExpParts split_exp(Vec x) {
-    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the float.
-    const Vec round = splat(0x1.8p23f);
-    const Vec shifted = x * 0x1.715476p0f + round;
-    const Vec n = shifted - round;
-    Vec r = x - n * 0x1.63p-1f;      // ln 2 in two parts; n times the first is exact
+    const Vec shifted = x * 0x1.715476p0f + kRoundingShift;  // rounds to an integer
+    const Vec n = shifted - kRoundingShift;
+    Vec r = x - n * 0x1.63p-1f;  // ln 2 in two parts; n times the first is exact
     r = r + n * 2.12194440054690e-4f;
     Vec p = splat(1.381460090e-3f);  // (exp(r) - 1 - r) / r^2
     p = p * r + 8.368716811e-3f;
     p = p * r + 4.166838800e-2f;
     p = p * r + 1.666652063e-1f;
     p = p * r + 4.999999345e-1f;
-    return {std::bit_cast<IntVec>(shifted) - std::bit_cast<IntVec>(round), (p * r) * r + r + 1.0f};
+    return {shifted, (p * r) * r + r + 1.0f};
 }
-
-/// 2^n for -127 < n < 128.
-inline Vec exp2_of(IntVec n) { return std::bit_cast<Vec>((n + 127) << 23); }
 
 /// exp(x) for x < 88 (softmax: x <= 0). Results below the smallest normal number are 0.
 inline Vec exp_flush(Vec x) {
-    const Vec lowest = splat(-87.33654f);
-    const ExpParts e = split_exp(x < lowest ? lowest : x);
-    return x < lowest ? Vec{} : e.mantissa * exp2_of(e.exponent);
+    const ExpParts e = split_exp(x);
+    const IntVec power = (std::bit_cast<IntVec>(e.shifted) << 23) + 0x3F800000;  // 2^n
+    return x < -87.33654f ? Vec{} : e.mantissa * std::bit_cast<Vec>(power);
 }
 
 /// exp(x) for every x, with subnormals and overflow to infinity.
@@ -42,8 +39,12 @@ inline Vec exp(Vec x) {
     x = x < -104.0f ? splat(-104.0f) : x;
     x = x > 89.0f ? splat(89.0f) : x;
     const ExpParts e = split_exp(x);
-    const IntVec half = e.exponent >> 1;
-    return e.mantissa * exp2_of(half) * exp2_of(e.exponent - half);
+    // 2^n in two steps, each of which a float can hold.
+    const IntVec n =
+        std::bit_cast<IntVec>(e.shifted) - std::bit_cast<IntVec>(splat(kRoundingShift));
+    const IntVec half = n >> 1, rest = n - half;
+    return e.mantissa * std::bit_cast<Vec>((half + 127) << 23) *
+           std::bit_cast<Vec>((rest + 127) << 23);
 }
 
 /// Natural logarithm: -infinity at 0, NaN below.

@@ -22,24 +22,45 @@ struct Strided {
 inline constexpr int kTileRows = 6;
 inline constexpr int kTileVecs = kLanes == 16 ? 4 : 2;
 
-/// One tile: kRows x kVecs vectors of C (+)= A B; the last vector has `last` < kLanes columns if kPart.
+/// What becomes of a product: C = A B, C += A B, or row i of A B times row_scale[i].
+struct Epilogue {
+    bool accumulate = false;
+    const float* row_scale = nullptr;
+};
+
+/// One tile: kRows x kVecs vectors of C; the last vector has `last` < kLanes columns if kPart.
 template <int kRows, int kVecs, bool kPart>
 inline void gemm_tile(Strided<float> c, Strided<const float> a, Strided<const float> b,
-                      std::int64_t depth, int last, bool accumulate) {
+                      std::int64_t depth, int last, Epilogue end) {
     const auto read = [&](const float* p, int v) {
         return kPart && v == kVecs - 1 ? load_first(p + v * kLanes, last) : load(p + v * kLanes);
     };
-    Vec sums[kRows][kVecs];
+    // Few accumulators: the even and the odd k get sums of their own, to hide the latency of adding.
+    constexpr int kChains = kRows * kVecs <= kTileRows ? 2 : 1;
+    Vec sums[kRows][kVecs], odd[kRows][kVecs] = {};
     for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVecs; ++v) sums[r][v] = accumulate ? read(c.at(r), v) : Vec{};
-    for (std::int64_t k = 0; k < depth; ++k) {
+        for (int v = 0; v < kVecs; ++v) sums[r][v] = end.accumulate ? read(c.at(r), v) : Vec{};
+    const auto add_product = [&](std::int64_t k, Vec(&to)[kRows][kVecs]) {
         Vec row[kVecs];
         for (int v = 0; v < kVecs; ++v) row[v] = read(b.at(k), v);
         for (int r = 0; r < kRows; ++r) {
             const Vec x = splat(*a.at(r, k));
-            for (int v = 0; v < kVecs; ++v) sums[r][v] += x * row[v];
+            for (int v = 0; v < kVecs; ++v) to[r][v] += x * row[v];
         }
+    };
+    std::int64_t k = 0;
+    if constexpr (kChains == 2) {
+        for (; k + 2 <= depth; k += 2) {
+            add_product(k, sums);
+            add_product(k + 1, odd);
+        }
+        for (int r = 0; r < kRows; ++r)
+            for (int v = 0; v < kVecs; ++v) sums[r][v] += odd[r][v];
     }
+    for (; k < depth; ++k) add_product(k, sums);
+    if (end.row_scale)
+        for (int r = 0; r < kRows; ++r)
+            for (int v = 0; v < kVecs; ++v) sums[r][v] *= end.row_scale[r];
     for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVecs; ++v) {
             if (kPart && v == kVecs - 1)
@@ -52,11 +73,12 @@ inline void gemm_tile(Strided<float> c, Strided<const float> a, Strided<const fl
 /// All rows of kVecs vectors of columns.
 template <int kVecs, bool kPart>
 inline void gemm_columns(std::int64_t rows, Strided<float> c, Strided<const float> a,
-                         Strided<const float> b, std::int64_t depth, int last, bool accumulate) {
+                         Strided<const float> b, std::int64_t depth, int last, Epilogue end) {
     std::int64_t i = 0;
     const auto tile = [&]<int kRows>(std::integral_constant<int, kRows>) {
-        gemm_tile<kRows, kVecs, kPart>({c.at(i), c.row}, {a.at(i), a.row, a.col}, b, depth, last,
-                                       accumulate);
+        gemm_tile<kRows, kVecs, kPart>(
+            {c.at(i), c.row}, {a.at(i), a.row, a.col}, b, depth, last,
+            {end.accumulate, end.row_scale ? end.row_scale + i : nullptr});
         i += kRows;
     };
     while (i + kTileRows <= rows) tile(std::integral_constant<int, kTileRows>{});
@@ -70,14 +92,14 @@ inline void gemm_columns(std::int64_t rows, Strided<float> c, Strided<const floa
     }
 }
 
-/// C [rows, cols] (+)= A [rows, depth] B [depth, cols]. The columns of B and C are dense, A is any.
+/// C [rows, cols] from A [rows, depth] B [depth, cols]. The columns of B and C are dense, A's any.
 inline void small_gemm(std::int64_t rows, std::int64_t cols, std::int64_t depth, Strided<float> c,
-                       Strided<const float> a, Strided<const float> b, bool accumulate = false) {
+                       Strided<const float> a, Strided<const float> b, Epilogue end = {}) {
     std::int64_t j = 0;
     const auto columns = [&]<int kVecs, bool kPart>(std::integral_constant<int, kVecs>,
                                                     std::bool_constant<kPart>) {
         gemm_columns<kVecs, kPart>(rows, {c.at(0, j), c.row}, a, {b.at(0, j), b.row}, depth,
-                                   static_cast<int>((cols - j) % kLanes), accumulate);
+                                   static_cast<int>((cols - j) % kLanes), end);
         j += kVecs * kLanes;
     };
     const auto vectors = [&](auto part, std::int64_t count) {

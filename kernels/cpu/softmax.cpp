@@ -24,7 +24,8 @@ void softmax_forward(const Stream&, View y, CView x) {
         float* const out = y.as<float>() + at;
         const float* const in = x.as<float>() + at;
         const Vec scale = inverse_or_zero(exp_row(out, in, cols, row_max(in, cols)));
-        map(cols, [&](Vec e) { return e * scale; }, out, out);
+        map(
+            cols, [&](Vec e) { return e * scale; }, out, out);
     });
 }
 
@@ -32,9 +33,11 @@ void softmax_backward(const Stream&, View dx, CView dy, CView y) {
     for_rows(y, [&](std::int64_t at, std::int64_t cols) {
         const float *const g = dy.as<float>() + at, *const p = y.as<float>() + at;
         Vec dot{};
-        for_each(cols, [&](Vec u, Vec v) { dot += u * v; }, g, p);
+        for_each(
+            cols, [&](Vec u, Vec v) { dot += u * v; }, g, p);
         dot = sum_of_lanes(dot);
-        map(cols, [&](Vec u, Vec v) { return v * (u - dot); }, dx.as<float>() + at, g, p);
+        map(
+            cols, [&](Vec u, Vec v) { return v * (u - dot); }, dx.as<float>() + at, g, p);
     });
 }
 
@@ -43,7 +46,8 @@ void log_softmax_forward(const Stream&, View y, CView x) {
         const float* const in = x.as<float>() + at;
         const Vec shift = row_max(in, cols);
         const Vec log_sum = log(sum_exp(in, cols, shift));
-        map(cols, [&](Vec v) { return v - shift - log_sum; }, y.as<float>() + at, in);
+        map(
+            cols, [&](Vec v) { return v - shift - log_sum; }, y.as<float>() + at, in);
     });
 }
 
@@ -51,9 +55,11 @@ void log_softmax_backward(const Stream&, View dx, CView dy, CView y) {
     for_rows(y, [&](std::int64_t at, std::int64_t cols) {
         const float *const g = dy.as<float>() + at, *const p = y.as<float>() + at;
         Vec sum{};
-        for_each(cols, [&](Vec u) { sum += u; }, g);
+        for_each(
+            cols, [&](Vec u) { sum += u; }, g);
         sum = sum_of_lanes(sum);
-        map(cols, [&](Vec u, Vec v) { return u - exp_flush(v) * sum; }, dx.as<float>() + at, g, p);
+        map(
+            cols, [&](Vec u, Vec v) { return u - exp_flush(v) * sum; }, dx.as<float>() + at, g, p);
     });
 }
 

@@ -15,7 +15,8 @@ inline Vec row_max(const float* x, std::int64_t n) {
 
 /// Sum of exp(x - shift) in every lane.
 inline Vec sum_exp(const float* x, std::int64_t n, Vec shift) {
-    return sum_of_lanes(fold(n, Vec{}, [&](Vec s, Vec v) { return s + exp_flush(v - shift); }, x));
+    return sum_of_lanes(fold(
+        n, Vec{}, [&](Vec s, Vec v) { return s + exp_flush(v - shift); }, x));
 }
 
 /// y = exp(x - shift); returns the sum in every lane. y may be x.

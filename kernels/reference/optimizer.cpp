@@ -71,6 +71,65 @@ void sgd_step(const Stream&, View p, View momentum, CView g, Segments segments,
     });
 }
 
+void rmsprop_step(const Stream&, View p, View square, View mean, View momentum, CView g,
+                  Segments segments, const RmspropArgs& args) {
+    with_float(p.dtype, [&]<class T>(std::type_identity<T>) {
+        const auto average = [&](T& a, double x) {
+            a = static_cast<T>(args.alpha * static_cast<double>(a) + (1.0 - args.alpha) * x);
+            return static_cast<double>(a);
+        };
+        for_each_trained(segments, [&](const Segment& segment, Index i) {
+            const auto parameter = static_cast<double>(p.as<T>()[i]);
+            const double grad = static_cast<double>(g.as<T>()[i]) * args.grad_scale +
+                                segment.weight_decay * parameter;
+            double variance = average(square.as<T>()[i], grad * grad);
+            if (args.centered) {
+                const double centre = average(mean.as<T>()[i], grad);
+                variance -= centre * centre;
+            }
+            double direction = grad / (std::sqrt(variance) + args.eps);
+            if (args.momentum != 0.0) {
+                T& buffer = momentum.as<T>()[i];
+                direction += args.momentum * static_cast<double>(buffer);
+                buffer = static_cast<T>(direction);
+            }
+            p.as<T>()[i] = static_cast<T>(parameter - args.lr * segment.lr_scale * direction);
+        });
+    });
+}
+
+void radam_step(const Stream&, View p, View m, View v, CView g, Segments segments,
+                const RadamArgs& args) {
+    const double correction1 = 1.0 - std::pow(args.beta1, static_cast<double>(args.step));
+    const double correction2 = 1.0 - std::pow(args.beta2, static_cast<double>(args.step));
+    const double rectification = args.rectification();
+    with_float(p.dtype, [&]<class T>(std::type_identity<T>) {
+        for_each_trained(segments, [&](const Segment& segment, Index i) {
+            const auto parameter = static_cast<double>(p.as<T>()[i]);
+            const double grad = static_cast<double>(g.as<T>()[i]) * args.grad_scale +
+                                segment.weight_decay * parameter;
+            const double first =
+                args.beta1 * static_cast<double>(m.as<T>()[i]) + (1.0 - args.beta1) * grad;
+            const double second =
+                args.beta2 * static_cast<double>(v.as<T>()[i]) + (1.0 - args.beta2) * grad * grad;
+            m.as<T>()[i] = static_cast<T>(first);
+            v.as<T>()[i] = static_cast<T>(second);
+            double direction = first / correction1;
+            if (rectification > 0.0)
+                direction *= rectification * std::sqrt(correction2) / (std::sqrt(second) + args.eps);
+            p.as<T>()[i] = static_cast<T>(parameter - args.lr * segment.lr_scale * direction);
+        });
+    });
+}
+
+void clip_values(const Stream&, View g, double limit) {
+    with_float(g.dtype, [&]<class T>(std::type_identity<T>) {
+        T* const values = g.as<T>();
+        for (Index i = 0; i < g.numel(); ++i)
+            values[i] = std::clamp(values[i], static_cast<T>(-limit), static_cast<T>(limit));
+    });
+}
+
 void ema_update(const Stream&, View e, CView p, double decay) {
     with_float(e.dtype, [&]<class T>(std::type_identity<T>) {
         for (Index i = 0; i < e.numel(); ++i)

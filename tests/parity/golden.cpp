@@ -20,6 +20,9 @@ bool ends_with(const std::string& text, const std::string& suffix) {
     return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
+// The larger of two errors; a NaN is worst and stays.
+double worse(double a, double b) { return std::isnan(a) || a > b ? a : b; }
+
 double l2(const std::vector<double>& v) {
     double sum = 0.0;
     for (const double x : v) sum += x * x;
@@ -117,8 +120,7 @@ void Checker::values(const std::string& what, const std::vector<double>& a, cons
     }
     double error = 0.0, largest = 1.0;
     for (std::size_t i = 0; i < a.size(); ++i) {
-        const double e = std::abs(a[i] - b[i]);
-        if (!(e <= error)) error = e;  // keeps a NaN
+        error = worse(error, std::abs(a[i] - b[i]));
         largest = std::max(largest, std::abs(b[i]));
     }
     line(what, error, absolute ? tolerance : tolerance * largest);
@@ -133,7 +135,7 @@ void Checker::probe(const std::string& what, const std::vector<double>& a, const
     double worst = norm > 0.0 ? std::abs(l2(a) - norm) / norm : l2(a);
     for (std::size_t k = 0; k < 4; ++k) {
         const double e = std::abs(a[at[k]] - probe.at(k + 1)) / std::max({std::abs(probe.at(k + 1)), typical, 1e-300});
-        if (!(e <= worst)) worst = e;
+        worst = worse(worst, e);
     }
     line(what, worst, relative);
 }

@@ -76,14 +76,14 @@ TEMPLATE_TEST_CASE("Max pooling over a map padded with -infinity", "[reference]"
 }
 
 TEST_CASE("Max pooling: first of ties, NaN wins, no index wanted", "[reference]") {
-    Array<double> y({1, 1, 4, 1});
-    std::vector<std::int32_t> index(4, -1);
-    const auto x = row({2, 2, 1, not_a_number, 9, -infinity});
+    Array<double> y({1, 1, 5, 1});
+    std::vector<std::int32_t> index(5, -1);
+    const auto x = row({2, 2, 1, not_a_number, not_a_number, 9, -infinity});
     reference::max_pool_forward(on_reference, y, index_view(index, y.shape), x,
                                 along_row(3, 1, 0, false, true));
     CHECK(y[0] == 2.0);
-    CHECK(index == std::vector<std::int32_t>{0, 3, 3, 3});
-    CHECK((std::isnan(y[1]) && std::isnan(y[2]) && std::isnan(y[3])));
+    CHECK(index == std::vector<std::int32_t>{0, 3, 3, 3, 4});
+    CHECK((std::isnan(y[1]) && std::isnan(y[2]) && std::isnan(y[3]) && std::isnan(y[4])));
     Array<double> last({1, 1, 1, 1});
     reference::max_pool_forward(on_reference, last, View(), row({-infinity}),
                                 along_row(1, 1, 0, false, true));

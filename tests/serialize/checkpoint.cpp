@@ -113,7 +113,7 @@ TEST_CASE("every flipped bit of a checkpoint is caught") {
             file.put(c).flush();
         };
         put(static_cast<char>(whole[bit / 8] ^ (1 << bit % 8)));
-        const std::string code = code_of([&] { load_checkpoint(path); });
+        std::string code = code_of([&] { load_checkpoint(path); });
         put(whole[bit / 8]);
         return code;
     };

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 
 #include "tests/serialize/allocation_peak.h"
@@ -12,7 +12,7 @@
 namespace fovea::test {
 namespace {
 
-constexpr std::size_t kMemoryBeyondFile = 64 * 1024 * 1024;
+constexpr std::size_t kMemoryBeyondFile = std::size_t{64} * 1024 * 1024;
 
 struct BadFile {
     const char* name;
@@ -314,15 +314,15 @@ TEST_CASE("an oversized header is refused at once and without a large allocation
          {std::uint64_t{1} << 63, std::uint64_t{100'000'001}, std::uint64_t{100'000'000}}) {
         INFO(length);
         write_text(path, raw_file(length, "{" + std::string(1015, ' '), 0));
-        const auto start = std::chrono::steady_clock::now();
+        const std::clock_t start = std::clock();  // processor time: other programs do not count
         reset_allocation_peak();
         const std::string code = code_of([&] { SafetensorsFile::open(path); });
-        CHECK(allocation_peak().largest < 1024 * 1024);
-        CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(10));
+        CHECK(allocation_peak().largest < 1'048'576);
+        CHECK(std::clock() - start < CLOCKS_PER_SEC / 100);
         CHECK(code == (length > kMaxHeaderBytes ? "K06" : "K02"));
     }
     reset_allocation_peak();
-    const std::vector<char> probe(2 * 1024 * 1024);
+    const std::vector<char> probe(2'000'000);
     CHECK(allocation_peak().largest >= probe.size());  // the measurement itself works
 }
 

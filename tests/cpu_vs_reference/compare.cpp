@@ -1,0 +1,99 @@
+// Every case on the CPU device in F32 against the reference device in F64, forward and gradients,
+// with one thread and with two.
+//
+// Bound on the largest error of a tensor: 4 times that of a plain F32 loop. The reference kernels
+// run in F32 give the part of it that comes from storing results (they sum in double); a plain loop
+// over `terms` numbers adds about 2^-24 sqrt(terms) of the largest result.
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "tests/cases/register.h"
+#include "tests/cpu_vs_reference/run.h"
+
+using namespace fovea;
+using namespace fovea::tests;
+
+namespace {
+
+constexpr double kFactor = 4.0;
+constexpr double kRounding = 0x1p-24;
+/// Results that cancel to zero keep the rounding of what cancelled, at most of this size.
+constexpr double kSmallestScale = 1e-2;
+
+double largest(const std::vector<double>& x) {
+    double value = 0.0;
+    for (const double e : x) value = std::max(value, std::abs(e));
+    return value;
+}
+
+/// Largest difference; infinite where only one is NaN, or the sizes differ.
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+    if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
+    double worst = 0.0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
+        const double d = std::abs(a[i] - b[i]);
+        if (std::isnan(d)) return std::numeric_limits<double>::infinity();
+        worst = std::max(worst, d);
+    }
+    return worst;
+}
+
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+    return a.size() == b.size() &&
+           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+void compare(const Case& c, const std::vector<double>& got, const std::vector<double>& plain,
+             const std::vector<double>& exact) {
+    const double rounding = kRounding * std::sqrt(static_cast<double>(std::max<std::int64_t>(
+                                            c.terms, 1))) *
+                            std::max(largest(exact), kSmallestScale);
+    const double yardstick = distance(plain, exact) + rounding;
+    const double error = distance(got, exact);
+    INFO("error " << error << ", plain loop " << yardstick << ", ratio " << error / yardstick);
+    CHECK(error <= kFactor * yardstick);
+}
+
+void check_device(const Case& c, Gradients gradients, const Run& plain, const Run& exact) {
+    const Run got = run_case(c, Device::cpu(), DType::F32, gradients);
+    {
+        INFO("forward");
+        compare(c, got.output, plain.output, exact.output);
+    }
+    for (std::size_t i = 0; i < got.gradients.size(); ++i) {
+        INFO("gradient of input " << i);
+        compare(c, got.gradients[i], plain.gradients[i], exact.gradients[i]);
+    }
+    CHECK(got.inputs_intact);
+    CHECK(got.surroundings_intact);
+    const Run again = run_case(c, Device::cpu(), DType::F32, gradients);
+    CHECK(same_bits(got.output, again.output));
+    for (std::size_t i = 0; i < got.gradients.size(); ++i)
+        CHECK(same_bits(got.gradients[i], again.gradients[i]));
+}
+
+void check(const Case& c) {
+    for (const Gradients gradients : {Gradients::Fresh, Gradients::Given}) {
+        if (gradients == Gradients::Given && !differentiable(c)) continue;
+        INFO((gradients == Gradients::Given ? "into given gradients" : "fresh gradients"));
+        const Run exact = run_case(c, Device::reference(), DType::F64, gradients);
+        const Run plain = run_case(c, Device::reference(), DType::F32, gradients);
+        CHECK(exact.inputs_intact);
+        CHECK(plain.surroundings_intact);
+        for (const int threads : {1, 2}) {
+            INFO(threads << " threads");
+            omp_set_num_threads(threads);
+            check_device(c, gradients, plain, exact);
+        }
+    }
+}
+
+[[maybe_unused]] const bool registered = register_cases(
+    "cpu vs reference", "[cpu_vs_reference]", [](const Case&) { return true; }, check);
+
+}  // namespace

@@ -1,0 +1,24 @@
+// One run of a case: its output and gradients, and whether memory around them stayed as it was.
+#pragma once
+
+#include "tests/cases/case.h"
+
+namespace fovea::tests {
+
+/// Where gradients go.
+enum class Gradients : unsigned char {
+    Fresh,  ///< new tensors: backward kernels overwrite
+    Given   ///< buffers that already hold numbers, between sentinels: backward kernels accumulate
+};
+
+struct Run {
+    std::vector<double> output;
+    std::vector<std::vector<double>> gradients;  ///< one per input; empty where there is none
+    bool inputs_intact = true;                   ///< forward and backward wrote to no input
+    bool surroundings_intact = true;             ///< nor beside the output and the gradients
+};
+
+/// Forward and, where an input wants it, backward.
+Run run_case(const Case& c, Device device, DType dtype, Gradients gradients);
+
+}  // namespace fovea::tests
