@@ -13,7 +13,11 @@ function(run)
 endfunction()
 
 run("${CMAKE_COMMAND}" --install "${BINARY_DIR}" --prefix "${prefix}")
+find_program(CCACHE ccache)
+if(CCACHE)
+    set(launcher "-DCMAKE_CXX_COMPILER_LAUNCHER=${CCACHE}")
+endif()
 run("${CMAKE_COMMAND}" -G Ninja -S "${SOURCE_DIR}/tests/install" -B "${outside}"
-    "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_BUILD_TYPE=Release)
+    "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_BUILD_TYPE=Release ${launcher})
 run("${CMAKE_COMMAND}" --build "${outside}")
-run("${outside}/outside")
+run("${outside}/outside" "${outside}/weights.safetensors")

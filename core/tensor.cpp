@@ -175,6 +175,7 @@ void Tensor::copy_from(const Tensor& x) const {
 }
 
 void Tensor::fill(double value) const {
+    if (!is_contiguous()) return copy_from(full({}, value, dtype(), device()).expand(shape()));
     bump_version();
     kernels::fill(stream(), view(), value);
 }

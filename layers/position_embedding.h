@@ -3,17 +3,9 @@
 
 #include "core/ops/pool.h"
 #include "core/tensor.h"
+#include "layers/grid.h"
 
 namespace fovea {
-
-/// Rows and columns of a map or window.
-struct GridSize {
-    std::int64_t rows = 1, columns = 1;
-    constexpr std::int64_t area() const { return rows * columns; }
-    constexpr bool operator==(const GridSize& o) const {
-        return rows == o.rows && columns == o.columns;
-    }
-};
 
 /// timm's way: bicubic with antialiasing.
 inline constexpr ResizeParams kPositionResize = {Interpolation::Bicubic, false, true};

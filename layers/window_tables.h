@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/tensor.h"
-#include "layers/position_embedding.h"
+#include "layers/grid.h"
 
 namespace fovea {
 

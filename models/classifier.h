@@ -16,7 +16,11 @@ public:
     /// Random weights, as the model's authors drew theirs; a function of the seed alone.
     virtual void initialise(std::uint64_t seed) = 0;
 
-    /// Multiply-adds of one image of the configured size.
+    /// {height, width, channels} of the images it is configured for.
+    virtual Shape input_shape() const = 0;
+    virtual std::int64_t classes() const = 0;
+
+    /// Multiply-adds of one such image.
     virtual std::int64_t macs() const = 0;
 
     /// The checkpoint's own name of a tensor that another implementation calls `foreign`; `foreign`

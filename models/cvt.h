@@ -100,6 +100,10 @@ public:
     /// Microsoft's initialisation: linear weights normal 0.02, biases 0; class token 0.02;
     /// convolutions and the head's bias as PyTorch's default.
     void initialise(std::uint64_t seed) override;
+    Shape input_shape() const override {
+        return {config_.image_size[0], config_.image_size[1], config_.in_channels};
+    }
+    std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
     /// Knows Hugging Face's names.
     std::string own_name(const std::string& foreign) const override;

@@ -25,8 +25,8 @@ double CosineSchedule::at(std::int64_t step) const {
 }
 
 double CosineCycles::at(std::int64_t step) const {
-    if (step < warmup.steps) return warmup.at(step, lr);
-    const auto t = static_cast<double>(warmup.prefix ? step - warmup.steps : step);
+    if (warmup.covers(step)) return warmup.at(step, lr);
+    const double t = warmup.after(step);
     double cycle = std::floor(t / t_initial);
     double length = t_initial, begin = cycle * t_initial;
     if (cycle_mul != 1.0) {
@@ -36,14 +36,14 @@ double CosineCycles::at(std::int64_t step) const {
         length = std::pow(cycle_mul, cycle) * t_initial;
         begin = (1.0 - std::pow(cycle_mul, cycle)) / (1.0 - cycle_mul) * t_initial;
     }
-    if (cycle >= static_cast<double>(cycle_limit)) return min_lr;
+    // Shrinking cycles have an end, beyond which there is no cycle and the logarithm is NaN.
+    if (!(cycle < static_cast<double>(cycle_limit))) return min_lr;
     return half_cosine(lr * std::pow(cycle_decay, cycle), min_lr, (t - begin) / length);
 }
 
 double StepDecay::at(std::int64_t step) const {
-    if (step < warmup.steps) return warmup.at(step, lr);
-    const auto t = static_cast<double>(warmup.prefix ? step - warmup.steps : step);
-    return lr * std::pow(rate, std::floor(t / every));
+    if (warmup.covers(step)) return warmup.at(step, lr);
+    return lr * std::pow(rate, std::floor(warmup.after(step) / every));
 }
 
 double MilestoneDecay::at(std::int64_t step) const {
@@ -53,7 +53,7 @@ double MilestoneDecay::at(std::int64_t step) const {
 }
 
 double CosineWave::at(std::int64_t step) const {
-    return half_cosine(lr, min_lr, static_cast<double>(step) / static_cast<double>(half_period));
+    return half_cosine(lr, min_lr, static_cast<double>(step) / half_period);
 }
 
 bool Plateau::better(double metric) const {

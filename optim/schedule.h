@@ -19,13 +19,18 @@ struct CosineSchedule {
 
 /// timm's warm-up: a straight line from `start` at step 0, which would reach `lr` at step `steps`.
 struct Warmup {
-    std::int64_t steps = 0;
+    double steps = 0.0;
     double start = 0.0;
     /// true: the schedule begins after the warm-up; false: the warm-up covers its first steps.
     bool prefix = false;
 
+    bool covers(std::int64_t step) const { return static_cast<double>(step) < steps; }
+    /// The schedule's own time at a step after the warm-up.
+    double after(std::int64_t step) const {
+        return static_cast<double>(step) - (prefix ? steps : 0.0);
+    }
     double at(std::int64_t step, double lr) const {
-        return start + static_cast<double>(step) * (lr - start) / static_cast<double>(steps);
+        return start + static_cast<double>(step) * (lr - start) / steps;
     }
 };
 
@@ -62,7 +67,7 @@ struct MilestoneDecay {
 /// again after half_period steps.
 struct CosineWave {
     double lr = 0.1, min_lr = 0.0;
-    std::int64_t half_period = 1;
+    double half_period = 1.0;
 
     double at(std::int64_t step) const;
 };

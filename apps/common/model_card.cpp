@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -31,21 +32,27 @@ std::string model_card(const Config& config, const std::vector<std::string>& cla
     return card.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::vector<std::string> class_names_of_card(const std::filesystem::path& file) {
-    std::ifstream in(file);
-    const auto card = nlohmann::json::parse(in, nullptr, false);
-    if (!card.is_object() || !card.contains("num_classes") ||
-        !card["num_classes"].is_number_unsigned())
-        throw Error("K19", "not a model description: " + file.string(), "",
+std::vector<std::string> class_names_in_card(std::string_view text, const std::string& name) {
+    const auto card = nlohmann::json::parse(text, nullptr, false);
+    const auto count = card.is_object() ? card.value("num_classes", nlohmann::json()) : nullptr;
+    if (!count.is_number_unsigned() || count.get<std::uint64_t>() > kMaxClasses)
+        throw Error("K19", "not a model description: " + name, "",
                     "the run folder of a finished run");
     std::vector<std::string> names;
     const auto labels = card.find("label_names");
-    for (std::size_t i = 0; i < card["num_classes"].get<std::size_t>(); ++i) {
+    for (std::size_t i = 0; i < count.get<std::size_t>(); ++i) {
         const bool named = labels != card.end() && labels->is_array() && i < labels->size() &&
                            (*labels)[i].is_string();
         names.push_back(named ? (*labels)[i].get<std::string>() : "class " + std::to_string(i));
     }
     return names;
+}
+
+std::vector<std::string> class_names_of_card(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return class_names_in_card(text.str(), file.string());
 }
 
 }  // namespace fovea::apps

@@ -1,8 +1,10 @@
 // config.json: the description that timm reads beside model.safetensors.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/common/recipe.h"
@@ -13,8 +15,14 @@ namespace fovea::apps {
 /// size, mean and std.
 std::string model_card(const Config& config, const std::vector<std::string>& class_names);
 
-/// The label names of a config.json; "class 0", "class 1", ... where it has none. Error K19: no such file,
-/// or not JSON.
+/// Most classes that a card may promise, so that a small file cannot ask for a lot of memory.
+inline constexpr std::uint64_t kMaxClasses = 1'000'000;
+
+/// The label names in the text of a config.json; "class 0", "class 1", ... where it has none. `name` goes
+/// into the error. Error K19: not JSON, or without a sensible num_classes.
+std::vector<std::string> class_names_in_card(std::string_view text, const std::string& name);
+
+/// The same for a file. Error K19 also if it cannot be read.
 std::vector<std::string> class_names_of_card(const std::filesystem::path& file);
 
 }  // namespace fovea::apps

@@ -134,7 +134,7 @@ bool plot_loss(const fs::path& folder, const CsvTable& log, const CsvTable& step
     if (any_number(log, "train_loss"))
         curves.push_back(epoch_curve("loss.csv", 2, kGreen, "train, epoch", log.rows.size()));
     if (any_number(log, "eval_loss"))
-        curves.push_back(epoch_curve("loss.csv", 3, kOrange, "validation", log.rows.size()));
+        curves.push_back(epoch_curve("loss.csv", 3, kOrange, "evaluation", log.rows.size()));
     if (curves.empty()) return true;
     return run_gnuplot(folder, "loss", 720, 420, axes(0, last, "cross-entropy") + joined(curves),
                        warn);
@@ -155,13 +155,13 @@ bool plot_accuracy(const fs::path& folder, const CsvTable& log, const Warn& warn
     }
     if (best >= 0) {
         std::ostringstream title;
-        title << "validation top-1, best " << std::fixed << std::setprecision(2) << best
+        title << "evaluation top-1, best " << std::fixed << std::setprecision(2) << best
               << " (epoch " << std::setprecision(0) << best_epoch << ")";
         curves.push_back(epoch_curve("acc.csv", 3, kOrange, title.str(), rows));
     }
     // With few classes top-5 lies flat at 100 and only squeezes the other curves.
     if (least_top5 < 90)
-        curves.push_back(epoch_curve("acc.csv", 4, kGreen, "validation top-5", rows));
+        curves.push_back(epoch_curve("acc.csv", 4, kGreen, "evaluation top-5", rows));
     if (curves.empty()) return true;
     return run_gnuplot(folder, "acc", 720, 420,
                        axes(1, log.number(rows - 1, "epoch"), "correct (%)") +

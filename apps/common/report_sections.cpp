@@ -56,11 +56,11 @@ std::string log_cards(const CsvTable& log) {
     }
     std::string out;
     if (std::isfinite(best)) {
-        out += card("Best validation top-1", fixed(best, 2) + " %",
+        out += card("Best evaluation top-1", fixed(best, 2) + " %",
                     "epoch " + fixed(best_epoch, 0) + ", log.csv");
     }
     if (const double loss = log.number(last, "eval_loss"); std::isfinite(loss))
-        out += card("Last validation loss", fixed(loss, 4), "log.csv");
+        out += card("Last evaluation loss", fixed(loss, 4), "log.csv");
     out += card("Last training loss", fixed(log.number(last, "train_loss"), 4), "log.csv");
     out += card("Epochs", log.text(last, "epoch"), "log.csv");
     if (seconds > 0) out += card("Training time", duration(seconds), "sum of epoch_s, log.csv");

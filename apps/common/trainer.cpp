@@ -27,57 +27,65 @@ double seconds_now() {
 
 class Trainer {
 public:
-    Trainer(Flags& flags, Config config, Experiment experiment, RunFolder run, std::int64_t threads)
+    Trainer(Flags& flags, Config config, Experiment experiment)
         : flags_(flags), config_(std::move(config)), experiment_(std::move(experiment)),
-          run_(std::move(run)), threads_(threads),
           device_(device_of(config_.get<std::string>("train.device"))),
           accum_(config_.get<std::int64_t>("optim.accum")),
           epochs_(config_.get<std::int64_t>("train.epochs")),
           loader_(experiment_.train, sampler_options(), transform_of(config_, true),
                   loader_options()),
-          steps_per_epoch_(std::max<std::int64_t>(1, loader_.batches() / accum_)),
-          state_(new_training_state(config_, steps_per_epoch_)),
-          progress_({.quiet = flags.quiet, .log_file = run_.train_log()}) {}
+          steps_per_epoch_(steps_in(loader_.batches())),
+          state_(new_training_state(config_, steps_per_epoch_)) {}
 
-    /// Continues from the newest intact checkpoint of the run at `folder`.
-    void resume_from(const RunFolder& folder) {
-        const LoadedCheckpoint loaded = load_newest_checkpoint(folder.checkpoints().string());
-        if (!loaded.warning.empty()) progress_.warning(loaded.warning);
-        const auto saved_threads = static_cast<std::int64_t>(loaded.checkpoint.threads);
-        if (saved_threads != threads_ && !flags_.fork)
-            throw Error("C22",
-                        "the run was trained with " + std::to_string(saved_threads) +
-                            " compute threads, this start has " + std::to_string(threads_) +
-                            "; the number is part of the result",
-                        "--resume",
-                        "--threads " + std::to_string(saved_threads) + ", or --fork for a new run");
-        restore(state_, loaded.checkpoint, loaded.path);
-        if (!flags_.fork) TrainingLog::cut_back(run_, state_.steps(), state_.epochs_done);
-        progress_.line("resume   step " + std::to_string(state_.steps()) + " (epoch " +
-                       std::to_string(state_.epochs_done + 1) + ") from " + loaded.path);
+    /// Says what would be trained, and makes nothing.
+    void dry_run() {
+        progress_.emplace(ProgressOptions{.quiet = flags_.quiet});
+        announce();
     }
 
-    int run() {
+    /// Trains in `run`, from the start or from `from`.
+    int run(const RunFolder& run, const std::optional<LoadedCheckpoint>& from) {
+        run_ = run;
+        progress_.emplace(ProgressOptions{.quiet = flags_.quiet, .log_file = run.train_log()});
         const SignalGuard signals;
         announce();
-        TrainingLog log(run_);
+        progress_->line("run      " + run.path().string());
+        if (from) resume(*from);
+        plot_learning_rates();
+        TrainingLog log(*run_);
         while (state_.epochs_done < epochs_ && !reached_limit()) {
             const double start = seconds_now();
             const std::int64_t images_before = state_.sums.images;
             train_epoch(log);
             if (stop_signal() != 0) return stop();
-            if (reached_limit() && state_.batches_done > 0)
-                break;  // mid-epoch: no row for half an epoch
+            if (state_.batches_done < steps_per_epoch_ * accum_)
+                break;  // at the limit: no row for half an epoch
             end_epoch(log, seconds_now() - start, state_.sums.images - images_before);
             if (stop_signal() != 0) return stop();
         }
         log.sync();
         save();
-        finish_run({config_, experiment_, run_, *state_.model, state_.ema.get(), progress_});
+        finish_run({config_, experiment_, *run_, *state_.model, state_.ema.get(), *progress_});
         return 0;
     }
 
 private:
+    std::int64_t steps_in(std::int64_t batches) const {
+        if (batches >= accum_) return batches / accum_;
+        throw Error("C09",
+                    "an epoch has " + std::to_string(batches) + " batches, one step needs " +
+                        std::to_string(accum_),
+                    "--accum", "--accum " + std::to_string(batches));
+    }
+
+    void resume(const LoadedCheckpoint& from) {
+        if (!from.warning.empty()) progress_->warning(from.warning);
+        restore(state_, from.checkpoint, from.path);
+        if (!flags_.fork) TrainingLog::cut_back(*run_, state_.steps(), state_.epochs_done);
+        progress_->line("resume   step " + std::to_string(state_.steps()) + " (epoch " +
+                        std::to_string(state_.epochs_done + 1) + ") from " + from.path);
+    }
+
     SamplerOptions sampler_options() const {
         SamplerOptions options;
         options.seed = config_.get<std::uint64_t>("train.seed");
@@ -95,29 +103,41 @@ private:
     }
 
     void announce() {
-        const auto count = static_cast<long long>(parameter_count(*state_.model));
-        char text[200];
-        std::snprintf(text, sizeof text,
-                      "model    %s  %lld parameters  %.2f MMAC  %lldx%lldx%lld -> %zu classes",
-                      config_.get<std::string>("model.name").c_str(), count,
-                      static_cast<double>(state_.model->macs()) / 1e6,
-                      static_cast<long long>(config_.get<std::int64_t>("data.image_size")),
-                      static_cast<long long>(config_.get<std::int64_t>("data.image_size")),
-                      static_cast<long long>(config_.get<std::int64_t>("data.in_channels")),
-                      experiment_.class_names.size());
-        progress_.line("device   " + config_.get<std::string>("train.device") + ": " + cpu_name() +
-                       ", " + std::to_string(threads_) + " threads");
-        progress_.line("data     " + experiment_.train->name() + "  " +
-                       std::to_string(loader_.samples()) + " training images, " +
-                       std::to_string(experiment_.watched()->size()) + " " +
-                       (experiment_.val ? "validation" : "test") + " images");
-        progress_.line(text);
-        progress_.line("run      " + run_.path().string());
-        std::vector<double> lrs;
+        const auto integer = [this](const char* key) {
+            return static_cast<long long>(config_.get<std::int64_t>(key));
+        };
+        const CosineSchedule& schedule = state_.schedule;
+        const auto line = [this](const char* format, auto... values) {
+            char text[200];
+            std::snprintf(text, sizeof text, format, values...);
+            progress_->line(text);
+        };
+        progress_->line("device   " + config_.get<std::string>("train.device") + ": " + cpu_name() +
+                        ", " + std::to_string(integer("train.threads")) + " threads");
+        progress_->line("data     " + experiment_.train->name() + "  " +
+                        std::to_string(loader_.samples()) + " training images, " +
+                        std::to_string(experiment_.watched()->size()) + " " +
+                        (experiment_.val ? "validation" : "test") + " images");
+        line("model    %s  %lld parameters  %.2f MMAC  %lldx%lldx%lld -> %zu classes",
+             config_.get<std::string>("model.name").c_str(),
+             static_cast<long long>(parameter_count(*state_.model)),
+             static_cast<double>(state_.model->macs()) / 1e6, integer("data.image_size"),
+             integer("data.image_size"), integer("data.in_channels"),
+             experiment_.class_names.size());
+        line("steps    %lld = %lld epochs of %lld, %lld images each",
+             static_cast<long long>(schedule.total_steps), static_cast<long long>(epochs_),
+             static_cast<long long>(steps_per_epoch_),
+             static_cast<long long>(accum_) * integer("train.batch"));
+        line("rate     %g at step 1, %g at step %lld, %g at the end", schedule.at(0), schedule.lr,
+             static_cast<long long>(schedule.warmup_steps + 1), schedule.min_lr);
+    }
+
+    void plot_learning_rates() {
+        std::vector<double> rates;
         for (std::int64_t s = 0; s < state_.schedule.total_steps; ++s)
-            lrs.push_back(state_.schedule.at(s));
-        plot_schedule(run_, lrs, steps_per_epoch_,
-                      [this](const std::string& w) { progress_.warning(w); });
+            rates.push_back(state_.schedule.at(s));
+        plot_schedule(*run_, rates, steps_per_epoch_,
+                      [this](const std::string& w) { progress_->warning(w); });
     }
 
     bool reached_limit() const {
@@ -130,7 +150,7 @@ private:
         const double waited_before = loader_.wait_seconds(), start = seconds_now();
         const std::int64_t images_before = state_.sums.images;
         loader_.start_epoch(epoch, state_.batches_done);
-        progress_.begin_epoch(epoch + 1, epochs_, steps_per_epoch_, state_.batches_done / accum_);
+        progress_->begin_epoch(epoch + 1, epochs_, steps_per_epoch_, state_.batches_done / accum_);
         while (state_.batches_done < steps_per_epoch_ * accum_ && !reached_limit()) {
             const double lr = state_.schedule.at(state_.steps());
             const StepRow row = train_step(epoch, lr);
@@ -145,7 +165,7 @@ private:
             status.images = state_.sums.images - images_before;
             status.data_share =
                 (loader_.wait_seconds() - waited_before) / std::max(1e-9, seconds_now() - start);
-            progress_.step(status);
+            progress_->step(status);
             if (take_save_request()) {
                 log.sync();
                 save();
@@ -229,42 +249,42 @@ private:
         // Only held-out training images may choose weights; test images never do.
         const bool best = measured && experiment_.val && scores.top1 > state_.best_top1;
         if (best) state_.best_top1 = scores.top1;
-        progress_.end_epoch({row.train_loss, row.train_top1, row.eval_loss, row.eval_top1,
+        progress_->end_epoch({row.train_loss, row.train_top1, row.eval_loss, row.eval_top1,
                              row.eval_top5, seconds, best});
         log.sync();
         if (best) {
-            const StateSnapshot s = snapshot(state_, config_, threads_, experiment_.class_names);
-            write_checkpoint(run_.best_checkpoint().string(), s.checkpoint);
+            const StateSnapshot s = snapshot(state_, config_, experiment_.class_names);
+            write_checkpoint(run_->best_checkpoint().string(), s.checkpoint);
         }
         if (state_.epochs_done % config_.get<std::int64_t>("train.save_every") == 0) save();
     }
 
     void save() {
-        const StateSnapshot s = snapshot(state_, config_, threads_, experiment_.class_names);
-        save_checkpoint(run_.checkpoints().string(), s.checkpoint);
+        const StateSnapshot s = snapshot(state_, config_, experiment_.class_names);
+        save_checkpoint(run_->checkpoints().string(), s.checkpoint);
     }
 
     int stop() {
         save();
         const std::vector<std::string> command = {
             flags_.command.empty() ? "train" : flags_.command.front(), "--resume",
-            run_.path().string()};
-        progress_.line(std::string("stopped  by ") + signal_name(stop_signal()) + " after step " +
+            run_->path().string()};
+        progress_->line(std::string("stopped  by ") + signal_name(stop_signal()) + " after step " +
                        std::to_string(state_.steps()) + "; saved. Go on with:");
-        progress_.line("         " + resume_line(command));
+        progress_->line("         " + resume_line(command));
         return exit_status(stop_signal());
     }
 
     /// Keeps the batch that did it, then ends the run; the weights are still those before the step.
     [[noreturn]] void stop_nonfinite(const std::string& what, const Batch& batch,
                                      std::int64_t epoch) {
-        const std::string tensor = dump_nonfinite(*state_.store, batch, run_);
+        const std::string tensor = dump_nonfinite(*state_.store, batch, *run_);
         throw Error(
             "N01",
             what + " is not finite at step " + std::to_string(state_.steps() + 1) + " (epoch " +
                 std::to_string(epoch + 1) + ")" +
                 (tensor.empty() ? "" : "; first bad tensor: " + tensor),
-            run_.path().string() +
+            run_->path().string() +
                 "/nan_dump.safetensors holds the batch; checkpoints hold finite weights only",
             "--clip 1.0, a lower --lr, or FOVEA_ANOMALY=1 to name the operation");
     }
@@ -272,41 +292,66 @@ private:
     Flags& flags_;
     Config config_;
     Experiment experiment_;
-    RunFolder run_;
-    std::int64_t threads_;
     Device device_;
     std::int64_t accum_, epochs_;
     DataLoader loader_;
     std::int64_t steps_per_epoch_;
     TrainingState state_;
-    Progress progress_;
+    std::optional<RunFolder> run_;  // none in a dry run
+    std::optional<Progress> progress_;
 };
+
+/// A run goes on in its own folder only as it began: Error C22 for the number of compute threads, C08
+/// for any other setting that alters the result.
+void refuse_other_settings(const LoadedCheckpoint& from, const Config& config) {
+    const auto saved_threads = static_cast<std::int64_t>(from.checkpoint.threads),
+               threads = config.get<std::int64_t>("train.threads");
+    if (saved_threads != threads)
+        throw Error("C22",
+                    "the run was trained with " + std::to_string(saved_threads) +
+                        " compute threads, this start has " + std::to_string(threads) +
+                        "; the number is part of the result",
+                    "--resume",
+                    "--threads " + std::to_string(saved_threads) + ", or --fork for a new run");
+    Config saved;
+    apply_toml(saved, from.checkpoint.config, from.path, {});
+    refuse_changes(saved, config);
+}
 
 }  // namespace
 
 int train(Flags& flags) {
     Config config = flags.config;
-    const std::int64_t threads = use_threads(config.get<std::int64_t>("train.threads"));
+    // The number of threads decides the order of some sums: the one in use belongs to the settings.
+    config.set("train.threads", use_threads(config.get<std::int64_t>("train.threads")),
+               config.origin("train.threads"));
     Experiment experiment = open_experiment(config);
-    const std::unique_ptr<Classifier> probe =
-        new_model(config);  // a wrong model name fails before the folder is made
-    if (flags.dry_run) return 0;
     const bool same_folder = flags.resume && !flags.fork;
-    RunFolder run = same_folder
-                        ? RunFolder::open(flags.resume_dir)
-                        : RunFolder::create(config.get<std::string>("model.name"),
-                                            config.get<std::int64_t>("train.seed"), flags.out);
+    std::optional<LoadedCheckpoint> from;
+    if (flags.resume)
+        from = load_newest_checkpoint(RunFolder::open(flags.resume_dir).checkpoints().string());
+    if (same_folder) refuse_other_settings(*from, config);
+    const std::string dataset = experiment.train->name(),
+                      fingerprint = hex(experiment.train->info().fingerprint);
+    Trainer trainer(flags, config, std::move(experiment));
+    if (flags.dry_run) {
+        trainer.dry_run();
+        return 0;
+    }
+    // Nothing is written before all settings have proved to fit together.
+    const RunFolder run = same_folder
+                              ? RunFolder::open(flags.resume_dir)
+                              : RunFolder::create(config.get<std::string>("model.name"),
+                                                  config.get<std::int64_t>("train.seed"), flags.out);
     if (same_folder) remove_leftovers(run);
     run.write_config(config.to_toml());
     run.write_env(env_json({.command = flags.command,
                             .device = config.get<std::string>("train.device"),
-                            .threads = threads,
-                            .dataset = experiment.train->name(),
-                            .dataset_hash = hex(experiment.train->info().fingerprint),
+                            .threads = config.get<std::int64_t>("train.threads"),
+                            .dataset = dataset,
+                            .dataset_hash = fingerprint,
                             .config_hash = config.hash()}));
-    Trainer trainer(flags, config, std::move(experiment), run, threads);
-    if (flags.resume) trainer.resume_from(RunFolder::open(flags.resume_dir));
-    return trainer.run();
+    return trainer.run(run, from);
 }
 
 }  // namespace fovea::apps

@@ -64,14 +64,14 @@ TrainingState new_training_state(const Config& config, std::int64_t steps_per_ep
     return state;
 }
 
-StateSnapshot snapshot(const TrainingState& state, const Config& config, std::int64_t threads,
+StateSnapshot snapshot(const TrainingState& state, const Config& config,
                        const std::vector<std::string>& classes) {
     StateSnapshot out;
     Checkpoint& c = out.checkpoint;
     c.step = static_cast<std::uint64_t>(state.steps());
     c.epoch = static_cast<std::uint64_t>(state.epochs_done);
     c.seed = config.get<std::uint64_t>("train.seed");
-    c.threads = static_cast<std::uint64_t>(threads);
+    c.threads = config.get<std::uint64_t>("train.threads");
     c.config = config.to_toml();
     c.config_hash = config.hash();
     c.classes = classes;

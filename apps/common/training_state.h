@@ -45,7 +45,7 @@ struct StateSnapshot {
     std::vector<Tensor> kept_alive;
 };
 
-StateSnapshot snapshot(const TrainingState& state, const Config& config, std::int64_t threads,
+StateSnapshot snapshot(const TrainingState& state, const Config& config,
                        const std::vector<std::string>& classes);
 
 /// Puts a checkpoint back. Errors: K03 a wrong shape, K04 a missing tensor, K15 missing texts.

@@ -1,6 +1,7 @@
 #include "core/ops/attention.h"
 
 #include "core/ops/check.h"
+#include "core/ops/shape_ops.h"
 #include "core/tape.h"
 #include "kernels/include/attention.h"
 
@@ -100,15 +101,20 @@ private:
 }  // namespace
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
-    return apply<AttentionOp>(q, k, v, scale);
+    return apply<AttentionOp>(dense_rows(q), dense_rows(k), dense_rows(v), scale);
 }
 
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, double scale) {
-    return apply<PackedAttentionOp>(qkv, heads, scale);
+    return apply<PackedAttentionOp>(contiguous(qkv), heads, scale);
 }
 
-Tensor attention_probabilities(const Tensor& q, const Tensor& k, double scale) {
+Tensor attention_probabilities(const Tensor& queries, const Tensor& keys, double scale) {
     const NoGrad no_recording;
+    check(queries.rank() == 4 && keys.rank() == 4, "attention_probabilities",
+          "q [B,Tq,H,D] and k [B,Tk,H,D]", queries, keys);
+    const Tensor q = dense_rows(queries), k = dense_rows(keys);
+    check(q.size(0) == k.size(0) && q.size(2) == k.size(2) && q.size(3) == k.size(3),
+          "attention_probabilities", "q and k must agree in B, H and D", q, k);
     const Tensor lse = new_lse(q);
     const Tensor unused = Tensor::empty(q.shape(), q.dtype(), q.device());
     // v does not matter for lse: any tensor of k's shape will do.

@@ -5,8 +5,8 @@
 
 namespace fovea::ops {
 
-/// softmax(scale q k^T) v for every head. q [B,Tq,H,D], k, v [B,Tk,H,D] (any strides, dense D);
-/// result [B,Tq,H,D].
+/// softmax(scale q k^T) v for every head. q [B,Tq,H,D], k, v [B,Tk,H,D] in any strides
+/// (copied first where D is not dense); result [B,Tq,H,D].
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale);
 
 /// The same on a packed projection qkv [B,T,3*H*D] (rows q, then k, then v, heads inside each, as timm

@@ -62,7 +62,7 @@ private:
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvParams& params) {
-    return apply<Conv2dOp>(contiguous(x), w, bias, params);
+    return apply<Conv2dOp>(contiguous(x), contiguous(w), contiguous(bias), params);
 }
 
 }  // namespace fovea::ops

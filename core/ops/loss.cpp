@@ -58,11 +58,12 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothin
                      Reduction reduction) {
     check(labels.rank() == 1 && labels.dtype() == DType::I64, "cross_entropy", "labels [B] of I64",
           labels);
-    return reduced(apply<CrossEntropyOp>(contiguous(logits), labels, smoothing), reduction);
+    return reduced(apply<CrossEntropyOp>(contiguous(logits), contiguous(labels), smoothing),
+                   reduction);
 }
 
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, Reduction reduction) {
-    return reduced(apply<CrossEntropyOp>(contiguous(logits), targets, 0.0), reduction);
+    return reduced(apply<CrossEntropyOp>(contiguous(logits), contiguous(targets), 0.0), reduction);
 }
 
 }  // namespace fovea::ops

@@ -120,13 +120,12 @@ private:
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, double alpha) {
-    return apply<MatmulOp>(a, b, transpose_a, transpose_b, alpha);
+    return apply<MatmulOp>(dense_rows(a), dense_rows(b), transpose_a, transpose_b, alpha);
 }
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Unary f) {
-    if (f != Unary::Identity && Tape::current() != nullptr)
-        return unary(apply<LinearOp>(contiguous(x), w, bias, Unary::Identity), f);
-    return apply<LinearOp>(contiguous(x), w, bias, f);
+    if (f != Unary::Identity && Tape::current() != nullptr) return unary(linear(x, w, bias), f);
+    return apply<LinearOp>(contiguous(x), contiguous(w), contiguous(bias), f);
 }
 
 }  // namespace fovea::ops

@@ -135,13 +135,13 @@ private:
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps) {
-    return apply<LayerNormOp>(contiguous(x), w, b, eps);
+    return apply<LayerNormOp>(contiguous(x), contiguous(w), contiguous(b), eps);
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
                   const Tensor& running_var, bool training, double eps, double momentum) {
-    return apply<BatchNormOp>(contiguous(x), w, b, running_mean, running_var, training, eps,
-                              momentum);
+    return apply<BatchNormOp>(contiguous(x), contiguous(w), contiguous(b), running_mean,
+                              running_var, training, eps, momentum);
 }
 
 }  // namespace fovea::ops

@@ -150,6 +150,10 @@ Tensor contiguous(const Tensor& x) {
     for (int i = 0; i < x.rank(); ++i) axes.push_back(i);
     return permute(x, axes);
 }
+Tensor dense_rows(const Tensor& x) {
+    const bool dense = x.rank() == 0 || x.size(-1) == 1 || x.strides()[-1] == 1;
+    return dense ? x : contiguous(x);
+}
 Tensor permute(const Tensor& x, const std::vector<int>& axes) { return apply<PermuteOp>(x, axes); }
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end) {
     return apply<SliceOp>(x, axis, begin, end);

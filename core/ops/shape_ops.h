@@ -12,6 +12,8 @@ namespace fovea::ops {
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// x itself if it is dense, else a dense copy.
 Tensor contiguous(const Tensor& x);
+/// x itself if the elements of its last axis lie side by side, else a dense copy.
+Tensor dense_rows(const Tensor& x);
 /// Dense copy with the axes in another order.
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
 /// View on [begin, end) of one axis (a strided view unless axis is 0).

@@ -4,8 +4,6 @@
 //   everything else      -> oneDNN's convolution (dnnl_conv.cpp)
 #include "kernels/include/conv.h"
 
-#include <algorithm>
-
 #include "kernels/cpu/depthwise_conv.h"
 #include "kernels/cpu/dnnl_conv.h"
 #include "kernels/include/matmul.h"

@@ -1,13 +1,14 @@
 // Depthwise convolution, forward and input gradient.
 //
 // Both are the same gather: an output pixel sums filter taps times input pixels (x for y, dy for
-// dx), for a block of channels in a register. Threads share the rows of all images. For filters of
-// width 3 a row is computed in tiles of 8 pixels (then 4, 2, 1): an input pixel is loaded once per
-// filter row and used by all outputs that see it, so that the kernel runs at the speed of memory.
-// For other filters a pixel takes a list of taps.
+// dx), for a block of channels in a register. Threads share the rows of all images. For 3x3 filters a
+// row is computed in tiles of 8 or 7 pixels (its rest in smaller ones): an input pixel is loaded once per
+// filter row and used by all outputs that see it. For other filters a pixel takes a list of taps.
 #include "kernels/cpu/depthwise_conv.h"
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/channel_block.h"
 #include "kernels/cpu/conv_taps.h"
@@ -159,6 +160,13 @@ void gather(const Gather& g) {
         gather_row<Tile, outputs>(g, row / g.P, row % g.P);
 }
 
+Gather describe(const View& to, const CView& from, const CView& w, const CView& bias,
+                const ConvParams& p, Taps rows, Taps columns) {
+    return {to.as<float>(), from.as<float>(), pack_weights(w), bias.as<float>(),  to.dim(0),
+            to.dim(1),      to.dim(2),        from.dim(1),     from.dim(2),       to.dim(3),
+            w.dim(2),       p.padding[1],     std::move(rows), std::move(columns)};
+}
+
 /// Has the filter a fast path?
 bool tiled(const CView& w, const ConvParams& p) {
     return w.dim(1) == 3 && w.dim(2) == 3 && p.dilation[1] == 1 && p.stride[1] <= 2;
@@ -167,46 +175,24 @@ bool tiled(const CView& w, const ConvParams& p) {
 }  // namespace
 
 void depthwise_forward(View y, CView x, CView w, CView bias, const ConvParams& p) {
-    const Gather g{y.as<float>(),
-                   x.as<float>(),
-                   pack_weights(w),
-                   bias.as<float>(),
-                   y.dim(0),
-                   y.dim(1),
-                   y.dim(2),
-                   x.dim(1),
-                   x.dim(2),
-                   y.dim(3),
-                   w.dim(2),
-                   p.padding[1],
-                   Taps::forward(p, 0, x.dim(1), w.dim(1), y.dim(1)),
-                   Taps::forward(p, 1, x.dim(2), w.dim(2), y.dim(2))};
+    const Gather g = describe(y, x, w, bias, p, Taps::forward(p, 0, x.dim(1), w.dim(1), y.dim(1)),
+                              Taps::forward(p, 1, x.dim(2), w.dim(2), y.dim(2)));
+    const bool sevens = g.Q % 7 == 0;  // 7, 14, 28, 56: the maps of most models
     if (!tiled(w, p)) return gather<NoTile>(g);
-    if (p.stride[1] == 1)
-        return g.Q % 7 == 0 ? gather<ForwardTile<1>, 7>(g) : gather<ForwardTile<1>>(g);
-    g.Q % 7 == 0 ? gather<ForwardTile<2>, 7>(g) : gather<ForwardTile<2>>(g);
+    if (p.stride[1] == 1) return sevens ? gather<ForwardTile<1>, 7>(g) : gather<ForwardTile<1>>(g);
+    return sevens ? gather<ForwardTile<2>, 7>(g) : gather<ForwardTile<2>>(g);
 }
 
 void depthwise_backward_input(View dx, CView dy, CView w, const ConvParams& p) {
-    const Gather g{dx.as<float>(),
-                   dy.as<float>(),
-                   pack_weights(w),
-                   nullptr,
-                   dx.dim(0),
-                   dx.dim(1),
-                   dx.dim(2),
-                   dy.dim(1),
-                   dy.dim(2),
-                   dx.dim(3),
-                   w.dim(2),
-                   p.padding[1],
-                   Taps::backward(p, 0, dx.dim(1), w.dim(1), dy.dim(1)),
-                   Taps::backward(p, 1, dx.dim(2), w.dim(2), dy.dim(2))};
+    const Gather g =
+        describe(dx, dy, w, View{}, p, Taps::backward(p, 0, dx.dim(1), w.dim(1), dy.dim(1)),
+                 Taps::backward(p, 1, dx.dim(2), w.dim(2), dy.dim(2)));
+    const bool sevens = g.Q % 7 == 0;
     if (!tiled(w, p)) return gather<NoTile>(g);
     if (p.stride[1] == 1)
-        return g.Q % 7 == 0 ? gather<BackwardTile<1, 0>, 7>(g) : gather<BackwardTile<1, 0>>(g);
-    if (p.padding[1] % 2 == 0) return gather<BackwardTile<2, 0>>(g);
-    gather<BackwardTile<2, 1>>(g);
+        return sevens ? gather<BackwardTile<1, 0>, 7>(g) : gather<BackwardTile<1, 0>>(g);
+    // Two outputs apart, the taps repeat: tiles of even length keep their phase.
+    return p.padding[1] % 2 == 0 ? gather<BackwardTile<2, 0>>(g) : gather<BackwardTile<2, 1>>(g);
 }
 
 }  // namespace fovea::kernels::cpu

@@ -8,7 +8,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "kernels/cpu/channel_block.h"
 #include "kernels/cpu/depthwise_conv.h"

@@ -21,7 +21,6 @@ bool keeps(const RandomSite& site, std::int64_t element, std::int32_t limit) {
 }
 
 typedef std::uint64_t WordVec __attribute__((vector_size(kLanes * 4)));
-typedef std::uint32_t BitsVec __attribute__((vector_size(kLanes * 4)));
 constexpr int kBlocks = kLanes / 2;  ///< Philox blocks drawn at once, one per 64-bit lane
 
 /// Products of the low halves of the lanes.

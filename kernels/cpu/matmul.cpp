@@ -1,8 +1,8 @@
 // General batched matrix product on oneDNN's matmul primitive.
 #include "kernels/include/matmul.h"
 
-#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "kernels/cpu/dnnl_support.h"
 

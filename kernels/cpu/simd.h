@@ -26,6 +26,7 @@ inline constexpr int kLanes = 4;
 
 typedef float Vec __attribute__((vector_size(kLanes * 4)));
 typedef std::int32_t IntVec __attribute__((vector_size(kLanes * 4)));
+typedef std::uint32_t BitsVec __attribute__((vector_size(kLanes * 4)));  ///< may wrap around
 
 inline Vec splat(float x) { return x - Vec{}; }  // x + 0 would not be x for -0
 

@@ -30,7 +30,7 @@ inline ExpParts split_exp(Vec x) {
 /// exp(x) for x < 88 (softmax: x <= 0). Results below the smallest normal number are 0.
 inline Vec exp_flush(Vec x) {
     const ExpParts e = split_exp(x);
-    const IntVec power = (std::bit_cast<IntVec>(e.shifted) << 23) + 0x3F800000;  // 2^n
+    const BitsVec power = (std::bit_cast<BitsVec>(e.shifted) << 23) + 0x3F800000u;  // 2^n
     return x < -87.33654f ? Vec{} : e.mantissa * std::bit_cast<Vec>(power);
 }
 
@@ -43,8 +43,10 @@ inline Vec exp(Vec x) {
     const IntVec n =
         std::bit_cast<IntVec>(e.shifted) - std::bit_cast<IntVec>(splat(kRoundingShift));
     const IntVec half = n >> 1, rest = n - half;
-    return e.mantissa * std::bit_cast<Vec>((half + 127) << 23) *
-           std::bit_cast<Vec>((rest + 127) << 23);
+    const auto power_of_two = [](IntVec k) {
+        return std::bit_cast<Vec>(std::bit_cast<BitsVec>(k + 127) << 23);
+    };
+    return e.mantissa * power_of_two(half) * power_of_two(rest);
 }
 
 /// Natural logarithm: -infinity at 0, NaN below.
@@ -52,9 +54,9 @@ inline Vec log(Vec x) {
     const IntVec tiny = x < 0x1p-126f;  // subnormals are scaled up first
     const Vec scaled = tiny ? x * 0x1p24f : x;
     // x = 2^n m with m in [sqrt(1/2), sqrt(2)): take off the exponent relative to sqrt(1/2).
-    const IntVec bits = std::bit_cast<IntVec>(scaled);
-    const IntVec n = (bits - 0x3F3504F3) >> 23;
-    const Vec f = std::bit_cast<Vec>(bits - (n << 23)) - 1.0f;
+    const BitsVec bits = std::bit_cast<BitsVec>(scaled);
+    const IntVec n = std::bit_cast<IntVec>(bits - 0x3F3504F3u) >> 23;
+    const Vec f = std::bit_cast<Vec>(bits - (std::bit_cast<BitsVec>(n) << 23)) - 1.0f;
     Vec p = splat(-7.636048077e-2f);  // (log(1 + f) - f + f^2 / 2) / f^3
     p = p * f + 1.276347010e-1f;
     p = p * f - 1.316050959e-1f;

@@ -55,7 +55,7 @@ template <int N>
 class StridedCursor {
 public:
     StridedCursor(const StridedLoop<N>& loop, std::int64_t position) : loop_(loop) {
-        for (int axis = loop.shape.rank - 1; axis >= 0; --axis) {
+        for (int axis = loop.shape.rank - 1; axis >= 0 && position > 0; --axis) {
             index_[axis] = position % loop.shape[axis];
             position /= loop.shape[axis];
             for (int v = 0; v < N; ++v) offset_[v] += index_[axis] * loop.strides[v][axis];

@@ -91,6 +91,6 @@ TEST_CASE("a case starts from the same numbers on every device", "[case_table]")
         const auto exact = make_inputs(c, Device::reference(), DType::F64);
         const auto fast = make_inputs(c, Device::cpu(), DType::F32);
         for (std::size_t i = 0; i < exact.size(); ++i)
-            CHECK(exact[i].to_vector() == fast[i].to_vector());
+            CHECK((exact[i].to_vector() == fast[i].to_vector()));
     }
 }

@@ -30,17 +30,16 @@ void add_attention(std::vector<Case>& table, const AttentionShape& s,
                                        {kv, Values::Uniform, true, layout, 0},
                                        {kv, Values::Uniform, true, layout, 0}};
     static constexpr const char* layouts[] = {"", " transposed", " sliced", " repeated"};
-    table.push_back({.name = "attention " + spell_shape(s) + layouts[static_cast<int>(layout)],
-                     .op = "attention",
-                     .kernels = {"attention_forward", "attention_backward"},
-                     .inputs = inputs,
-                     .build =
-                         [scale](const auto& in) {
-                             return ops::attention(in[0], in[1], in[2], scale);
-                         },
-                     .flops = flops_of(s),
-                     .bytes = traffic(inputs, q.numel()),
-                     .terms = std::max({s.Tq, s.Tk, s.D})});
+    table.push_back(
+        {.name = "attention " + spell_shape(s) + layouts[static_cast<int>(layout)],
+         .op = "attention",
+         .kernels = {"attention_forward", "attention_backward"},
+         .inputs = inputs,
+         .build = [scale](const auto& in) { return ops::attention(in[0], in[1], in[2], scale); },
+         .flops = flops_of(s),
+         .bytes = traffic(inputs, q.numel()),
+         .terms = std::max({s.Tq, s.Tk, s.D}),
+         .cancelling = s.Tk == 1 ? 1.0 : 0.0});  // softmax over one key is constant
 }
 
 void add_packed(std::vector<Case>& table, const AttentionShape& s, Layout layout = Layout::Dense) {
@@ -52,28 +51,27 @@ void add_packed(std::vector<Case>& table, const AttentionShape& s, Layout layout
          .op = "attention_packed",
          .kernels = {"attention_forward", "attention_backward"},
          .inputs = inputs,
-         .build =
-             [s, scale](const auto& in) { return ops::attention_packed(in[0], s.H, scale); },
+         .build = [s, scale](const auto& in) { return ops::attention_packed(in[0], s.H, scale); },
          .flops = flops_of(s),
          .bytes = traffic(inputs, s.B * s.Tq * s.H * s.D),
-         .terms = std::max(s.Tq, s.D)});
+         .terms = std::max(s.Tq, s.D),
+         .cancelling = s.Tq == 1 ? 1.0 : 0.0});
 }
 
 void add_probabilities(std::vector<Case>& table, const AttentionShape& s) {
     const std::vector<Input> inputs = {constant({s.B, s.Tq, s.H, s.D}),
                                        constant({s.B, s.Tk, s.H, s.D})};
     const double scale = scale_of(s);
-    table.push_back({.name = "attention_probabilities " + spell_shape(s),
-                     .op = "attention_probabilities",
-                     .kernels = {"attention_forward", "attention_probabilities"},
-                     .inputs = inputs,
-                     .build =
-                         [scale](const auto& in) {
-                             return ops::attention_probabilities(in[0], in[1], scale);
-                         },
-                     .flops = flops_of(s),
-                     .bytes = traffic(inputs, s.B * s.H * s.Tq * s.Tk),
-                     .terms = std::max(s.Tk, s.D)});
+    table.push_back(
+        {.name = "attention_probabilities " + spell_shape(s),
+         .op = "attention_probabilities",
+         .kernels = {"attention_forward", "attention_probabilities"},
+         .inputs = inputs,
+         .build =
+             [scale](const auto& in) { return ops::attention_probabilities(in[0], in[1], scale); },
+         .flops = flops_of(s),
+         .bytes = traffic(inputs, s.B * s.H * s.Tq * s.Tk),
+         .terms = std::max(s.Tk, s.D)});
 }
 
 }  // namespace

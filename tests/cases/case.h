@@ -46,10 +46,11 @@ struct Case {
     std::vector<std::string> kernels = {};  ///< all kernels that forward and backward launch
     std::vector<Input> inputs = {};
     Builder build = {};
-    double flops = 0.0;      ///< of forward
-    double bytes = 0.0;      ///< of forward: every F32 input read once, the output written once
-    std::int64_t terms = 1;  ///< longest sum, forward or backward: its rounding grows with it
-    bool kinks = false;      ///< not differentiable everywhere (ReLU, maxima)
+    double flops = 0.0;       ///< of forward
+    double bytes = 0.0;       ///< of forward: every F32 input read once, the output written once
+    std::int64_t terms = 1;   ///< longest sum, forward or backward: its rounding grows with it
+    double cancelling = 0.0;  ///< size of what cancels where all gradients are zero by nature
+    bool kinks = false;       ///< not differentiable everywhere (ReLU, maxima)
 };
 
 /// The whole table, family by family.

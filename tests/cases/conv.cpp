@@ -7,8 +7,8 @@ namespace fovea::tests {
 namespace {
 
 struct ConvShape {
-    Shape x;             // [N,H,W,I]
-    std::int64_t O;      // output channels
+    Shape x;         // [N,H,W,I]
+    std::int64_t O;  // output channels
     std::int64_t kernel[2] = {3, 3};
     ConvParams params = {};
     bool bias = true;
@@ -34,21 +34,21 @@ void add_conv(std::vector<Case>& table, const ConvShape& s) {
     if (p.dilation[0] * p.dilation[1] > 1) name += " dilation " + pair(p.dilation);
     if (p.groups > 1) name += " groups " + std::to_string(p.groups);
     if (s.bias) name += " bias";
-    if (s.layout != Layout::Dense) name += " strided";
+    if (s.layout == Layout::Transposed) name += " transposed";
+    if (s.layout == Layout::Sliced) name += " sliced";
     if (s.weight_layout != Layout::Dense) name += " strided weight";
-    table.push_back(
-        {.name = name,
-         .op = "conv2d",
-         .kernels = {"conv2d_forward", "conv2d_backward_input", "conv2d_backward_weight",
-                     "reduce_sum"},
-         .inputs = inputs,
-         .build =
-             [p, bias = s.bias](const auto& in) {
-                 return ops::conv2d(in[0], in[1], bias ? in[2] : Tensor(), p);
-             },
-         .flops = 2.0 * static_cast<double>(positions * s.O * taps * I),
-         .bytes = traffic(inputs, positions * s.O),
-         .terms = std::max({positions, taps * I, taps * s.O / p.groups})});
+    table.push_back({.name = name,
+                     .op = "conv2d",
+                     .kernels = {"conv2d_forward", "conv2d_backward_input",
+                                 "conv2d_backward_weight", "reduce_sum"},
+                     .inputs = inputs,
+                     .build =
+                         [p, bias = s.bias](const auto& in) {
+                             return ops::conv2d(in[0], in[1], bias ? in[2] : Tensor(), p);
+                         },
+                     .flops = 2.0 * static_cast<double>(positions * s.O * taps * I),
+                     .bytes = traffic(inputs, positions * s.O),
+                     .terms = std::max({positions, taps * I, taps * s.O / p.groups})});
 }
 
 ConvParams params(std::int64_t stride, std::int64_t padding, std::int64_t groups = 1,
@@ -68,14 +68,12 @@ void add_depthwise(std::vector<Case>& table) {
     add_conv(table, {{1, 8, 8, 16}, 16, {7, 7}, params(1, 3, 16), false});
     add_conv(table, {{1, 6, 6, 4}, 8, {3, 3}, params(1, 1, 4), true});  // two filters a channel
     add_conv(table, {{0, 5, 5, 8}, 8, {3, 3}, params(1, 1, 8), true});
-    add_conv(table, {.x = {2, 5, 6, 32},
-                     .O = 32,
-                     .params = params(1, 1, 32),
-                     .layout = Layout::Transposed});
-    add_conv(table, {.x = {2, 5, 6, 32},
-                     .O = 32,
-                     .params = params(2, 1, 32),
-                     .weight_layout = Layout::Sliced});
+    add_conv(
+        table,
+        {.x = {2, 5, 6, 32}, .O = 32, .params = params(1, 1, 32), .layout = Layout::Transposed});
+    add_conv(
+        table,
+        {.x = {2, 5, 6, 32}, .O = 32, .params = params(2, 1, 32), .weight_layout = Layout::Sliced});
     // CvT: the projections of q (stride 1) and of k, v (stride 2).
     for (const std::int64_t stride : {1, 2}) {
         add_conv(table, {{2, 7, 7, 64}, 64, {3, 3}, params(stride, 1, 64), false});
@@ -103,10 +101,9 @@ void add_conv_cases(std::vector<Case>& table) {
     add_conv(table,
              {.x = {2, 5, 6, 8}, .O = 5, .params = params(1, 1), .layout = Layout::Transposed});
     add_conv(table, {.x = {2, 5, 6, 8}, .O = 5, .params = params(1, 1), .layout = Layout::Sliced});
-    add_conv(table, {.x = {2, 5, 6, 8},
-                     .O = 5,
-                     .params = params(1, 1),
-                     .weight_layout = Layout::Transposed});
+    add_conv(
+        table,
+        {.x = {2, 5, 6, 8}, .O = 5, .params = params(1, 1), .weight_layout = Layout::Transposed});
     add_depthwise(table);
     // CvT's embeddings: 28x28 images, then 224x224 with fewer rows.
     add_conv(table, {{2, 28, 28, 1}, 32, {5, 5}, params(2, 2)});

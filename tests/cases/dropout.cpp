@@ -21,16 +21,14 @@ void add_dropout(std::vector<Case>& table, const Input& x, double p) {
 
 void add_drop_path(std::vector<Case>& table, const Shape& shape, double p) {
     const std::vector<Input> inputs = {{shape}, {shape}};
-    table.push_back({.name = "residual_drop_path " + spell(shape) + " p " + std::to_string(p),
-                     .op = "residual_drop_path",
-                     .kernels = {"drop_path"},
-                     .inputs = inputs,
-                     .build =
-                         [p](const auto& in) {
-                             return ops::residual_drop_path(in[0], in[1], p, site);
-                         },
-                     .flops = static_cast<double>(shape.numel()),
-                     .bytes = traffic(inputs, shape.numel())});
+    table.push_back(
+        {.name = "residual_drop_path " + spell(shape) + " p " + std::to_string(p),
+         .op = "residual_drop_path",
+         .kernels = {"drop_path"},
+         .inputs = inputs,
+         .build = [p](const auto& in) { return ops::residual_drop_path(in[0], in[1], p, site); },
+         .flops = static_cast<double>(shape.numel()),
+         .bytes = traffic(inputs, shape.numel())});
 }
 
 }  // namespace

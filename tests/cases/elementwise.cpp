@@ -40,8 +40,7 @@ void add_binary(std::vector<Case>& table, const Arithmetic& f, Input a, Input b,
     for (int i = 1; i <= b.shape.rank; ++i)
         if (out[-i] == 1) out[-i] = b.shape[-i];
     for (const Input& input : {a, b})
-        if (input.shape.numel() > 0)
-            repeats = std::max(repeats, out.numel() / input.shape.numel());
+        if (input.shape.numel() > 0) repeats = std::max(repeats, out.numel() / input.shape.numel());
     b.values = Values::Positive;  // a divisor
     const auto function = f.function;
     table.push_back(
@@ -88,11 +87,10 @@ void add_kernel_cases(std::vector<Case>& table) {
                              .inputs = {constant(shape), constant(shape)},
                              .build =
                                  [beta](const auto& in) {
-                                     const Tensor y = beta == 0.0
-                                                          ? Tensor::empty(in[0].shape(),
-                                                                          in[0].dtype(),
-                                                                          in[0].device())
-                                                          : in[1].clone();
+                                     const Tensor y =
+                                         beta == 0.0 ? Tensor::empty(in[0].shape(), in[0].dtype(),
+                                                                     in[0].device())
+                                                     : in[1].clone();
                                      kernels::axpby(y.stream(), y.view(), in[0], 1.5, beta);
                                      return y;
                                  },
@@ -142,8 +140,7 @@ void add_elementwise_cases(std::vector<Case>& table) {
                      .op = "binary",
                      .kernels = {"binary"},
                      .inputs = {{{7, 33}}},
-                     .build =
-                         [](const auto& in) { return ops::binary(in[0], in[0], Binary::Mul); },
+                     .build = [](const auto& in) { return ops::binary(in[0], in[0], Binary::Mul); },
                      .flops = 231.0,
                      .bytes = 8.0 * 231.0});
 
@@ -156,9 +153,9 @@ void add_elementwise_cases(std::vector<Case>& table) {
                          .flops = static_cast<double>(shape.numel()),
                          .bytes = 8.0 * static_cast<double>(shape.numel())});
 
-    for (const Unary f : {Unary::Relu, Unary::GeluErf, Unary::GeluTanh, Unary::QuickGelu,
-                          Unary::Silu, Unary::Sigmoid, Unary::Tanh, Unary::Exp, Unary::Log,
-                          Unary::Sqrt, Unary::Square})
+    for (const Unary f :
+         {Unary::Relu, Unary::GeluErf, Unary::GeluTanh, Unary::QuickGelu, Unary::Silu,
+          Unary::Sigmoid, Unary::Tanh, Unary::Exp, Unary::Log, Unary::Sqrt, Unary::Square})
         for (const Shape& shape : {Shape{1}, Shape{31, 33}}) add_unary(table, f, {shape});
     add_unary(table, Unary::Relu, {{0, 4}});
     add_unary(table, Unary::GeluErf, {{197, 32}});

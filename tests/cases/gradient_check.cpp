@@ -41,7 +41,8 @@ public:
         const Values64 above = evaluate(index, at, direction, step);
         const Values64 below = evaluate(index, at, direction, -step);
         double sum = 0.0;  // of differences: f itself would cost digits
-        for (std::size_t i = 0; i < weights_.size(); ++i) sum += weights_[i] * (above[i] - below[i]);
+        for (std::size_t i = 0; i < weights_.size(); ++i)
+            sum += weights_[i] * (above[i] - below[i]);
         return sum / (2.0 * step);
     }
 

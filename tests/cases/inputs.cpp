@@ -52,19 +52,23 @@ void write(const Tensor& to, const Tensor& values, Layout layout) {
     if (to.size(0) > 0) to.slice(0, 0, 1).copy_from(values.slice(0, 0, 1));
 }
 
-}  // namespace
-
-double value_of(const Case& c, std::size_t index, std::int64_t i) {
+double formula(const Case& c, std::size_t index, std::int64_t i) {
     const Input& input = c.inputs[index];
     switch (input.values) {
         case Values::Uniform: return 2.0 * unit(c, index, i) - 1.0;
         case Values::Positive: return 0.5 + unit(c, index, i);
         case Values::Quarters: return std::floor(8.0 * unit(c, index, i)) / 4.0 - 1.0;
-        case Values::Shares: return static_cast<double>(static_cast<float>(share_of(c, index, i)));
+        case Values::Shares: return share_of(c, index, i);
         case Values::Labels:
             return std::floor(unit(c, index, i) * static_cast<double>(input.limit));
     }
     return 0.0;
+}
+
+}  // namespace
+
+double value_of(const Case& c, std::size_t index, std::int64_t i) {
+    return static_cast<double>(static_cast<float>(formula(c, index, i)));
 }
 
 std::vector<Tensor> make_inputs(const Case& c, Device device, DType dtype) {

@@ -18,17 +18,16 @@ void add_matmul(std::vector<Case>& table, std::int64_t batch, std::int64_t M, st
                                        {b, Values::Uniform, own, layout, 0}};
     const std::int64_t out = std::max<std::int64_t>(batch, 1) * M * N;
     static constexpr const char* layouts[] = {"", " transposed", " sliced", " repeated"};
-    table.push_back({.name = "matmul " + spell(a) + (ta ? "T " : " ") + spell(b) + (tb ? "T" : "") +
-                             layouts[static_cast<int>(layout)],
-                     .op = "matmul",
-                     .kernels = {"matmul"},
-                     .inputs = inputs,
-                     .build = [=](const auto& in) {
-                         return ops::matmul(in[0], in[1], ta, tb, 0.75);
-                     },
-                     .flops = 2.0 * static_cast<double>(out * K),
-                     .bytes = traffic(inputs, out),
-                     .terms = std::max({M, N, K})});
+    table.push_back(
+        {.name = "matmul " + spell(a) + (ta ? "T " : " ") + spell(b) + (tb ? "T" : "") +
+                 layouts[static_cast<int>(layout)],
+         .op = "matmul",
+         .kernels = {"matmul"},
+         .inputs = inputs,
+         .build = [=](const auto& in) { return ops::matmul(in[0], in[1], ta, tb, 0.75); },
+         .flops = 2.0 * static_cast<double>(out * K),
+         .bytes = traffic(inputs, out),
+         .terms = std::max({M, N, K})});
 }
 
 struct LinearShape {
@@ -43,17 +42,18 @@ void add_linear(std::vector<Case>& table, const LinearShape& s, bool bias, Unary
                                  {{s.N, K}, Values::Uniform, true, weight_layout, 0}};
     if (bias) inputs.push_back({{s.N}});
     table.push_back(
-        {.name = "linear " + spell(s.x) + "->" + std::to_string(s.N) + (bias ? " bias" : "") +
-                 (f == Unary::Identity ? "" : " activation " + std::to_string(static_cast<int>(f))) +
-                 (layout == Layout::Dense ? "" : " strided") +
-                 (weight_layout == Layout::Dense ? "" : " strided weight"),
+        {.name =
+             "linear " + spell(s.x) + "->" + std::to_string(s.N) + (bias ? " bias" : "") +
+             (f == Unary::Identity ? "" : " activation " + std::to_string(static_cast<int>(f))) +
+             (layout == Layout::Dense    ? ""
+              : layout == Layout::Sliced ? " sliced"
+                                         : " transposed") +
+             (weight_layout == Layout::Dense ? "" : " strided weight"),
          .op = "linear",
          .kernels = {"linear_forward", "linear_backward_input", "linear_backward_weight"},
          .inputs = inputs,
          .build =
-             [=](const auto& in) {
-                 return ops::linear(in[0], in[1], bias ? in[2] : Tensor(), f);
-             },
+             [=](const auto& in) { return ops::linear(in[0], in[1], bias ? in[2] : Tensor(), f); },
          .flops = 2.0 * static_cast<double>(rows * K * s.N),
          .bytes = traffic(inputs, rows * s.N),
          .terms = std::max({rows, K, s.N}),

@@ -28,7 +28,9 @@ void add_layer_norm(std::vector<Case>& table, const Shape& shape, bool affine,
                          },
                      .flops = 8.0 * static_cast<double>(n),
                      .bytes = traffic(inputs, n),
-                     .terms = std::max(shape[-1], shape[-1] > 0 ? n / shape[-1] : 1)});
+                     .terms = std::max(shape[-1], shape[-1] > 0 ? n / shape[-1] : 1),
+                     // One channel: everything is its own mean, seen through 1 / sqrt(eps).
+                     .cancelling = shape[-1] == 1 ? 316.0 : 0.0});
 }
 
 void add_batch_norm(std::vector<Case>& table, const Shape& shape, bool training,
@@ -41,20 +43,19 @@ void add_batch_norm(std::vector<Case>& table, const Shape& shape, bool training,
                                        constant(channels, Values::Positive)};
     const std::int64_t n = shape.numel();
     const std::string mode = training ? "train" : "eval";
-    table.push_back(
-        {.name = "batch_norm " + mode + " " + spell(shape) +
-                 (layout == Layout::Dense ? "" : " transposed"),
-         .op = "batch_norm",
-         .kernels = {"batch_norm_forward_" + mode, "batch_norm_backward_" + mode},
-         .inputs = inputs,
-         .build =
-             [training](const auto& in) {
-                 return ops::batch_norm(in[0], in[1], in[2], in[3].clone(), in[4].clone(), training,
-                                        1e-5, 0.1);
-             },
-         .flops = 6.0 * static_cast<double>(n),
-         .bytes = traffic(inputs, n),
-         .terms = shape[-1] > 0 ? std::max<std::int64_t>(n / shape[-1], 1) : 1});
+    table.push_back({.name = "batch_norm " + mode + " " + spell(shape) +
+                             (layout == Layout::Dense ? "" : " transposed"),
+                     .op = "batch_norm",
+                     .kernels = {"batch_norm_forward_" + mode, "batch_norm_backward_" + mode},
+                     .inputs = inputs,
+                     .build =
+                         [training](const auto& in) {
+                             return ops::batch_norm(in[0], in[1], in[2], in[3].clone(),
+                                                    in[4].clone(), training, 1e-5, 0.1);
+                         },
+                     .flops = 6.0 * static_cast<double>(n),
+                     .bytes = traffic(inputs, n),
+                     .terms = shape[-1] > 0 ? std::max<std::int64_t>(n / shape[-1], 1) : 1});
 }
 
 /// The moved running statistics [2, C], which have no gradient.
@@ -63,20 +64,19 @@ void add_running_statistics(std::vector<Case>& table, const Shape& shape) {
     const std::vector<Input> inputs = {constant(shape), constant(channels, Values::Positive),
                                        constant(channels), constant(channels),
                                        constant(channels, Values::Positive)};
-    table.push_back(
-        {.name = "batch_norm running statistics " + spell(shape),
-         .op = "batch_norm",
-         .kernels = {"batch_norm_forward_train"},
-         .inputs = inputs,
-         .build =
-             [](const auto& in) {
-                 const Tensor mean = in[3].clone(), var = in[4].clone();
-                 ops::batch_norm(in[0], in[1], in[2], mean, var, true, 1e-5, 0.3);
-                 return ops::concat({mean.reshape({1, -1}), var.reshape({1, -1})}, 0);
-             },
-         .flops = 6.0 * static_cast<double>(shape.numel()),
-         .bytes = traffic(inputs, 2 * shape[-1]),
-         .terms = shape.numel() / shape[-1]});
+    table.push_back({.name = "batch_norm running statistics " + spell(shape),
+                     .op = "batch_norm",
+                     .kernels = {"batch_norm_forward_train"},
+                     .inputs = inputs,
+                     .build =
+                         [](const auto& in) {
+                             const Tensor mean = in[3].clone(), var = in[4].clone();
+                             ops::batch_norm(in[0], in[1], in[2], mean, var, true, 1e-5, 0.3);
+                             return ops::concat({mean.reshape({1, -1}), var.reshape({1, -1})}, 0);
+                         },
+                     .flops = 6.0 * static_cast<double>(shape.numel()),
+                     .bytes = traffic(inputs, 2 * shape[-1]),
+                     .terms = shape.numel() / shape[-1]});
 }
 
 }  // namespace

@@ -56,6 +56,30 @@ void add_sgd(std::vector<Case>& table, const std::string& name, const SgdArgs& a
              });
 }
 
+/// State rows: p, square, then mean and momentum where they are used. The square must not be below
+/// the mean's square, so the mean starts small.
+void add_rmsprop(std::vector<Case>& table, const std::string& name, const RmspropArgs& args) {
+    const bool momentum = args.momentum != 0.0;
+    add_step(table, name, "rmsprop_step", 2 + args.centered + momentum,
+             [args, momentum](const Tensor& state, const Tensor& g) {
+                 View mean, velocity;
+                 if (args.centered) {
+                     row(state, 2).fill(0.125);
+                     mean = row(state, 2).view();
+                 }
+                 if (momentum) velocity = row(state, args.centered ? 3 : 2).view();
+                 kernels::rmsprop_step(state.stream(), row(state, 0).view(), row(state, 1).view(),
+                                       mean, velocity, g, table_of_segments, args);
+             });
+}
+
+void add_radam(std::vector<Case>& table, const std::string& name, const RadamArgs& args) {
+    add_step(table, name, "radam_step", 3, [args](const Tensor& state, const Tensor& g) {
+        kernels::radam_step(state.stream(), row(state, 0).view(), row(state, 1).view(),
+                            row(state, 2).view(), g, table_of_segments, args);
+    });
+}
+
 }  // namespace
 
 void add_optimizer_cases(std::vector<Case>& table) {
@@ -81,6 +105,34 @@ void add_optimizer_cases(std::vector<Case>& table) {
     sgd.dampening = 0.0;
     sgd.nesterov = true;
     add_sgd(table, "sgd_step nesterov", sgd);
+
+    RmspropArgs rmsprop;
+    rmsprop.grad_scale = 0.5;
+    add_rmsprop(table, "rmsprop_step plain", rmsprop);
+    rmsprop.momentum = 0.9;
+    rmsprop.centered = true;
+    add_rmsprop(table, "rmsprop_step centered momentum", rmsprop);
+
+    RadamArgs radam;
+    radam.step = 3;  // too early to rectify
+    add_radam(table, "radam_step step 3", radam);
+    radam.step = 1000;
+    radam.grad_scale = 0.25;
+    add_radam(table, "radam_step step 1000", radam);
+
+    for (const std::int64_t n : {0, 1, 33, 1024})
+        table.push_back({.name = "clip_values " + std::to_string(n),
+                         .op = "clip_values",
+                         .kernels = {"clip_values"},
+                         .inputs = {constant({n})},
+                         .build =
+                             [](const auto& in) {
+                                 const Tensor g = in[0].clone();
+                                 kernels::clip_values(g.stream(), g.view(), 0.25);
+                                 return g;
+                             },
+                         .flops = 2.0 * static_cast<double>(n),
+                         .bytes = 8.0 * static_cast<double>(n)});
 
     for (const std::int64_t n : {0, 1, 33, 1024})
         table.push_back({.name = "ema_update " + std::to_string(n),

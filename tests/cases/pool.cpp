@@ -7,7 +7,7 @@ namespace fovea::tests {
 namespace {
 
 std::string spell_params(const PoolParams& p) {
-    const auto two = [](const std::int64_t (&n)[2]) {
+    const auto two = [](const std::int64_t(&n)[2]) {
         return std::to_string(n[0]) + "x" + std::to_string(n[1]);
     };
     return " kernel " + two(p.kernel) + " stride " + two(p.stride) + " pad " + two(p.padding) +
@@ -45,18 +45,16 @@ void add_avg_pool(std::vector<Case>& table, const Input& x, const PoolParams& p,
 
 void add_adaptive(std::vector<Case>& table, const Input& x, std::int64_t rows,
                   std::int64_t columns) {
-    table.push_back({.name = "adaptive_avg_pool2d " + spell(x.shape) + " to " +
-                             std::to_string(rows) + "x" + std::to_string(columns),
-                     .op = "adaptive_avg_pool2d",
-                     .kernels = {"adaptive_avg_pool_forward", "adaptive_avg_pool_backward"},
-                     .inputs = {x},
-                     .build =
-                         [=](const auto& in) {
-                             return ops::adaptive_avg_pool2d(in[0], rows, columns);
-                         },
-                     .flops = static_cast<double>(x.shape.numel()),
-                     .bytes = traffic({x}, x.shape[0] * rows * columns * x.shape[3]),
-                     .terms = x.shape[1] * x.shape[2]});
+    table.push_back(
+        {.name = "adaptive_avg_pool2d " + spell(x.shape) + " to " + std::to_string(rows) + "x" +
+                 std::to_string(columns),
+         .op = "adaptive_avg_pool2d",
+         .kernels = {"adaptive_avg_pool_forward", "adaptive_avg_pool_backward"},
+         .inputs = {x},
+         .build = [=](const auto& in) { return ops::adaptive_avg_pool2d(in[0], rows, columns); },
+         .flops = static_cast<double>(x.shape.numel()),
+         .bytes = traffic({x}, x.shape[0] * rows * columns * x.shape[3]),
+         .terms = x.shape[1] * x.shape[2]});
 }
 
 }  // namespace

@@ -71,20 +71,19 @@ void add_reduce_cases(std::vector<Case>& table) {
         add_total(table, "sum_of_squares", DType::F64, shape, [](const Tensor& x, const Tensor& y) {
             kernels::sum_of_squares(x.stream(), y.view(), x);
         });
-        add_total(table, "count_nonfinite", DType::I64, shape,
-                  [](const Tensor& x, const Tensor& y) {
-                      const Tensor poisoned = x.clone();  // the first quarter divided by zero
-                      if (x.numel() > 0) {
-                          const Tensor zero = Tensor::zeros({}, x.dtype(), x.device());
-                          const Tensor part = poisoned.slice(0, 0, (x.size(0) + 3) / 4);
-                          const Tensor infinite =
-                              Tensor::empty(part.shape(), x.dtype(), x.device());
-                          kernels::binary(x.stream(), infinite.view(), part,
-                                          zero.expand(part.shape()), Binary::Div);
-                          part.copy_from(infinite);
-                      }
-                      kernels::count_nonfinite(x.stream(), y.view(), poisoned);
-                  });
+        add_total(
+            table, "count_nonfinite", DType::I64, shape, [](const Tensor& x, const Tensor& y) {
+                const Tensor poisoned = x.clone();  // the first quarter divided by zero
+                if (x.numel() > 0) {
+                    const Tensor zero = Tensor::zeros({}, x.dtype(), x.device());
+                    const Tensor part = poisoned.slice(0, 0, (x.size(0) + 3) / 4);
+                    const Tensor infinite = Tensor::empty(part.shape(), x.dtype(), x.device());
+                    kernels::binary(x.stream(), infinite.view(), part, zero.expand(part.shape()),
+                                    Binary::Div);
+                    part.copy_from(infinite);
+                }
+                kernels::count_nonfinite(x.stream(), y.view(), poisoned);
+            });
     }
 }
 

@@ -19,18 +19,19 @@ void add_softmax_cases(std::vector<Case>& table) {
     for (const bool log : {false, true})
         for (const Input& x : inputs) {
             const std::string name = log ? "log_softmax" : "softmax";
-            table.push_back(
-                {.name = name + " " + spell(x.shape) + (x.layout == Layout::Dense ? "" : " strided"),
-                 .op = name,
-                 .kernels = {name + "_forward", name + "_backward"},
-                 .inputs = {x},
-                 .build =
-                     [log](const auto& in) {
-                         return log ? ops::log_softmax(in[0]) : ops::softmax(in[0]);
-                     },
-                 .flops = 4.0 * static_cast<double>(x.shape.numel()),
-                 .bytes = traffic({x}, x.shape.numel()),
-                 .terms = x.shape[-1]});
+            table.push_back({.name = name + " " + spell(x.shape) +
+                                     (x.layout == Layout::Dense ? "" : " strided"),
+                             .op = name,
+                             .kernels = {name + "_forward", name + "_backward"},
+                             .inputs = {x},
+                             .build =
+                                 [log](const auto& in) {
+                                     return log ? ops::log_softmax(in[0]) : ops::softmax(in[0]);
+                                 },
+                             .flops = 4.0 * static_cast<double>(x.shape.numel()),
+                             .bytes = traffic({x}, x.shape.numel()),
+                             .terms = x.shape[-1],
+                             .cancelling = x.shape[-1] == 1 ? 1.0 : 0.0});
         }
 }
 

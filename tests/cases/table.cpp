@@ -25,7 +25,8 @@ const std::vector<Case>& all_cases() {
 
 std::string spell(const Shape& shape) {
     std::string out;
-    for (const std::int64_t extent : shape) out += (out.empty() ? "" : "x") + std::to_string(extent);
+    for (const std::int64_t extent : shape)
+        out += (out.empty() ? "" : "x") + std::to_string(extent);
     return out.empty() ? "scalar" : out;
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kGuard = 16;  // elements on each side; keeps buffers 64-byte aligned in F32
 constexpr double kSentinel = 77.0;
 
-/// A gradient buffer between sentinels, which holds 0.5 and -0.5 in turns.
+/// A gradient buffer between sentinels, which starts from numbers of either sign.
 class GuardedBuffer {
 public:
     explicit GuardedBuffer(const Tensor& like)
@@ -22,7 +22,8 @@ public:
           buffer_(Tensor::view_of(all_.storage(), kGuard, like.shape(),
                                   contiguous_strides(like.shape()), like.dtype())) {
         std::vector<double> start(static_cast<std::size_t>(like.numel()));
-        for (std::size_t i = 0; i < start.size(); ++i) start[i] = i % 2 == 0 ? 0.5 : -0.5;
+        for (std::size_t i = 0; i < start.size(); ++i)
+            start[i] = i % 2 == 0 ? kGivenGradient : -kGivenGradient;
         buffer_.copy_from(Tensor::from(start, like.shape(), like.dtype(), like.device()));
     }
 

@@ -11,6 +11,9 @@ enum class Gradients : unsigned char {
     Given   ///< buffers that already hold numbers, between sentinels: backward kernels accumulate
 };
 
+/// Size of the numbers that given gradients start from.
+inline constexpr double kGivenGradient = 0.5;
+
 struct Run {
     std::vector<double> output;
     std::vector<std::vector<double>> gradients;  ///< one per input; empty where there is none

@@ -1,10 +1,13 @@
-// One function for each kind of golden file. Each returns false if it does not support what the file
-// asks for; otherwise it has compared everything in the file.
+// One function for each kind of golden file. Each returns false or throws Unsupported if it does not
+// support all of what the file asks for; otherwise it has compared everything in the file.
 #pragma once
 
 #include "tests/parity/golden.h"
 
 namespace fovea::parity {
+
+/// Any of them, by the file's op; false also for what throws Unsupported.
+bool check_file(const Json& file, const Target& target, Checker& check);
 
 bool check_model(const Json& file, const Target& target, Checker& check);
 bool check_training(const Json& file, const Target& target, Checker& check);

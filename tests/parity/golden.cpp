@@ -1,5 +1,6 @@
 #include "tests/parity/golden.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -30,6 +31,11 @@ double l2(const std::vector<double>& v) {
 }
 
 }  // namespace
+
+void require_only(const Json& object, const std::vector<std::string>& known) {
+    for (const auto& [key, value] : object.items())
+        if (std::find(known.begin(), known.end(), key) == known.end()) throw Unsupported(key);
+}
 
 double uniform(const std::string& name, std::uint64_t index) {
     std::uint64_t h = 14695981039346656037ull;
@@ -99,6 +105,10 @@ std::vector<double> numbers_from(const Json& nested) {
     return out;
 }
 
+Tensor labels_from(const Json& list, const Target& target) {
+    return Tensor::from(numbers_from(list), {static_cast<std::int64_t>(list.size())}, DType::I64, target.device);
+}
+
 Tensor to_nhwc(const Tensor& nchw) { return ops::permute(nchw, {0, 2, 3, 1}); }
 Tensor to_nchw(const Tensor& nhwc) { return ops::permute(nhwc, {0, 3, 1, 2}); }
 
@@ -107,7 +117,7 @@ void Checker::line(const std::string& what, double error, double tolerance) {
     const bool ok = error <= tolerance;  // false for NaN
     if (!ok) ++misses_;
     if (tolerance > 0.0) worst_ = std::max(worst_, error / tolerance);
-    if (!ok || verbose_)
+    if (prints(ok))
         std::printf("%s %s: %s error %.3g tolerance %.3g\n", ok ? "ok  " : "MISS", file_.c_str(), what.c_str(),
                     error, tolerance);
 }
@@ -143,7 +153,7 @@ void Checker::probe(const std::string& what, const std::vector<double>& a, const
 void Checker::require(const std::string& what, bool ok) {
     ++quantities_;
     if (!ok) ++misses_;
-    if (!ok || verbose_) std::printf("%s %s: %s\n", ok ? "ok  " : "MISS", file_.c_str(), what.c_str());
+    if (prints(ok)) std::printf("%s %s: %s\n", ok ? "ok  " : "MISS", file_.c_str(), what.c_str());
 }
 
 }  // namespace fovea::parity

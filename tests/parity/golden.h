@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,23 @@ struct Target {
     DType dtype = DType::F64;
     bool exact() const { return dtype == DType::F64; }
 };
+
+/// Thrown where a file asks for something that is not supported; never for a wrong number.
+struct Unsupported : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Throws Unsupported if `object` has a key that is not among `known`: what is not understood must not be
+/// ignored.
+void require_only(const Json& object, const std::vector<std::string>& known);
+
+/// The one of `pairs` that is called `name`; Unsupported if there is none.
+template <class T>
+T choose(const Json& name, std::initializer_list<std::pair<const char*, T>> pairs) {
+    for (const auto& [key, value] : pairs)
+        if (name == key) return value;
+    throw Unsupported(name.dump());
+}
 
 /// u of element `index` of the tensor called `name`.
 double uniform(const std::string& name, std::uint64_t index);
@@ -43,13 +61,19 @@ Tensor spelled_out(const Json& value, const Target& target);
 Shape shape_from(const Json& list);
 std::vector<double> numbers_from(const Json& nested);  ///< flattened
 
+/// Class numbers [B] (I64).
+Tensor labels_from(const Json& list, const Target& target);
+
 Tensor to_nhwc(const Tensor& nchw);
 Tensor to_nchw(const Tensor& nhwc);
+
+/// What a Checker prints.
+enum class Report : unsigned char { Nothing, Misses, All };
 
 /// Prints one line per quantity and counts the misses.
 class Checker {
 public:
-    Checker(std::string file, bool verbose) : file_(std::move(file)), verbose_(verbose) {}
+    Checker(std::string file, Report report) : file_(std::move(file)), report_(report) {}
 
     /// Largest |a - b| against `tolerance` * max(1, largest |b|), or plain `tolerance` with absolute.
     void values(const std::string& what, const std::vector<double>& a, const std::vector<double>& b,
@@ -67,9 +91,12 @@ public:
 
 private:
     void line(const std::string& what, double error, double tolerance);
+    bool prints(bool ok) const {
+        return report_ == Report::All || (report_ == Report::Misses && !ok);
+    }
 
     std::string file_;
-    bool verbose_;
+    Report report_;
     int misses_ = 0, quantities_ = 0;
     double worst_ = 0.0;
 };

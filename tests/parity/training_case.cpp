@@ -66,7 +66,7 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
     std::vector<double> losses, norms;
     for (int step = 1; step <= steps; ++step) {
         const Json& list = args.at("labels_of_step")[static_cast<std::size_t>(step - 1)];
-        const Tensor labels = Tensor::from(numbers_from(list), {static_cast<std::int64_t>(list.size())}, DType::I64, target.device);
+        const Tensor labels = labels_from(list, target);
         store.zero_gradients();
         Pass pass;
         pass.training = true;
