@@ -7,9 +7,7 @@
 namespace fovea::init {
 
 RandomSite site_of(std::uint64_t seed, const std::string& name) {
-    std::uint32_t hash = 2166136261u;  // FNV-1a, 32 bit
-    for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-    return {seed, RandomStream::Init, hash, 0};
+    return {seed, RandomStream::Init, path_hash(name), 0};
 }
 
 void truncated_normal(const Tensor& t, double std, const RandomSite& site, double limit) {

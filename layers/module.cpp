@@ -37,11 +37,16 @@ std::int64_t parameter_count(Module& m) {
     return count;
 }
 
+std::uint32_t path_hash(const std::string& path) {
+    std::uint32_t hash = 2166136261u;
+    for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+    return hash;
+}
+
 void assign_sites(Module& m) {
     struct Assign : Visitor {
         void random_site(const std::string& name, std::uint32_t& site) override {
-            site = 2166136261u;  // FNV-1a, 32 bit
-            for (const char c : name) site = (site ^ static_cast<unsigned char>(c)) * 16777619u;
+            site = path_hash(name);
         }
     } assign;
     m.visit(assign);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -97,8 +96,6 @@ struct Pass {
     bool training = false;   ///< dropout and drop-path act, BatchNorm uses the batch's statistics
     std::uint64_t seed = 0;  ///< of the run
     std::uint32_t step = 0;  ///< training step (micro-step under gradient accumulation)
-    /// Called with the path of every tapped tensor (see Taps in layers/taps.h); null: nobody looks.
-    std::function<void(const std::string&, const Tensor&)> const* tap = nullptr;
 
     RandomSite random(std::uint32_t site) const {
         return {seed, RandomStream::Dropout, site, step};
@@ -119,7 +116,10 @@ std::vector<NamedParameter> parameters_of(Module& m);
 std::vector<NamedBuffer> buffers_of(Module& m);
 std::int64_t parameter_count(Module& m);
 
-/// Gives every random op its site number: FNV-1a of its path, so adding an op elsewhere in the tree
+/// FNV-1a, 32 bit: the number that stands for a path in the tree.
+std::uint32_t path_hash(const std::string& path);
+
+/// Gives every random op its site number: path_hash of its path, so adding an op elsewhere in the tree
 /// changes nothing. Models call it at the end of their constructor.
 void assign_sites(Module& m);
 

@@ -134,10 +134,4 @@ std::string resume_line(const std::vector<std::string>& command) {
     return shell_line(words);
 }
 
-std::string hex(std::uint64_t value) {
-    char text[20];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
 }  // namespace fovea::apps

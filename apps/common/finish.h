@@ -41,7 +41,4 @@ void remove_leftovers(const RunFolder& run);
 /// The command that goes on with a run, as a shell reads it: through ./fovea if that started us.
 std::string resume_line(const std::vector<std::string>& command);
 
-/// 16 hexadecimal digits.
-std::string hex(std::uint64_t value);
-
 }  // namespace fovea::apps

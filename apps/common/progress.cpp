@@ -166,7 +166,7 @@ void Progress::end_epoch(const EpochStatus& status) {
     std::string line = fmt::format("epoch {:>{}}/{}  train loss {:.3f}", epoch_, epochs.size() + 1,
                                    epochs, status.train_loss);
     if (!std::isnan(status.train_top1)) line += " acc1 " + percent(status.train_top1);
-    if (!std::isnan(status.eval_loss)) line += fmt::format("   val loss {:.3f}", status.eval_loss);
+    if (!std::isnan(status.eval_loss)) line += fmt::format("   eval loss {:.3f}", status.eval_loss);
     if (!std::isnan(status.eval_top1)) line += " acc1 " + percent(status.eval_top1);
     if (!std::isnan(status.eval_top5)) line += " acc5 " + percent(status.eval_top5);
     if (!std::isnan(status.seconds))

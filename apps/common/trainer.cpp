@@ -332,7 +332,7 @@ int train(Flags& flags) {
         from = load_newest_checkpoint(RunFolder::open(flags.resume_dir).checkpoints().string());
     if (same_folder) refuse_other_settings(*from, config);
     const std::string dataset = experiment.train->name(),
-                      fingerprint = hex(experiment.train->info().fingerprint);
+                      fingerprint = hex16(experiment.train->info().fingerprint);
     Trainer trainer(flags, config, std::move(experiment));
     if (flags.dry_run) {
         trainer.dry_run();

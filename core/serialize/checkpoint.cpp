@@ -22,12 +22,6 @@ constexpr const char* kFormatVersion = "1";
 constexpr const char* kHashKey = "xxh64";
 constexpr const char* kNoHash = "0000000000000000";  // as long as a hash: the layout stays the same
 
-std::string hex(std::uint64_t value) {
-    char text[17];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
 // Exponent bits all ones: NaN or infinity.
 template <class Bits>
 std::optional<std::uint64_t> first_with_exponent(std::span<const std::byte> bytes, Bits exponent) {
@@ -121,7 +115,7 @@ std::string hash_content(const SafetensorsLayout& layout, std::span<const NamedT
     for (const std::size_t i : layout.order)
         if (!tensors[i].bytes.empty())
             XXH64_update(state.get(), tensors[i].bytes.data(), tensors[i].bytes.size());
-    return hex(XXH64_digest(state.get()));
+    return hex16(XXH64_digest(state.get()));
 }
 
 SafetensorsLayout hashed_layout(const Checkpoint& checkpoint) {
@@ -164,13 +158,19 @@ private:
 
 }  // namespace
 
+std::string hex16(std::uint64_t value) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
 const NamedTensor* Checkpoint::find(std::string_view name) const {
     const auto it = std::find_if(tensors.begin(), tensors.end(),
                                  [&](const NamedTensor& t) { return t.name == name; });
     return it == tensors.end() ? nullptr : &*it;
 }
 
-std::string hash_text(std::string_view text) { return hex(XXH64(text.data(), text.size(), 0)); }
+std::string hash_text(std::string_view text) { return hex16(XXH64(text.data(), text.size(), 0)); }
 
 std::optional<std::uint64_t> first_nonfinite(DType dtype, std::span<const std::byte> bytes) {
     switch (dtype) {

@@ -48,7 +48,10 @@ struct Checkpoint {
     const NamedTensor* find(std::string_view name) const;
 };
 
-/// xxh64 of a text, as 16 hexadecimal digits.
+/// 16 hexadecimal digits.
+std::string hex16(std::uint64_t value);
+
+/// xxh64 of a text, as hex16 writes it.
 std::string hash_text(std::string_view text);
 
 /// Index of the first element that is NaN or infinite; none for integer dtypes.

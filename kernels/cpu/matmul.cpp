@@ -61,6 +61,16 @@ void matmul(const Stream& stream, View c, CView a, CView b, bool transpose_a, bo
         if (mode == GradMode::Overwrite) fill(stream, c, 0.0);
         return;
     }
+    if (to.batch > 1 && left.batch == 1 && right.batch == 1) {
+        // The library wants an operand that differs from matrix to matrix: take them one by one.
+        View one = c;
+        one.shape[0] = 1;
+        for (std::int64_t i = 0; i < to.batch; ++i) {
+            one.data = c.as<float>() + i * to.batch_stride;
+            matmul(stream, one, a, b, transpose_a, transpose_b, alpha, mode);
+        }
+        return;
+    }
     const bool accumulate = mode == GradMode::Accumulate;
     const auto scale = static_cast<float>(alpha);
     const PlanKey key{1,

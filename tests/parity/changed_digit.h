@@ -6,8 +6,10 @@
 
 namespace fovea::parity {
 
-/// Another number that differs in the fifth significant decimal place.
-inline double changed_digit(double value) {
+/// Another number that differs in the fifth significant decimal place; of integers in the last.
+inline nlohmann::json changed_digit(const nlohmann::json& number) {
+    if (number.is_number_integer()) return number.get<long>() + 1;
+    const double value = number;
     return value + std::pow(10.0, std::floor(std::log10(std::abs(value))) - 4.0);
 }
 

@@ -10,7 +10,9 @@ namespace fovea::parity {
 namespace {
 
 void flatten(const Json& value, std::vector<double>& out) {
-    if (value.is_array())
+    if (value.is_object())
+        flatten(value.at("data"), out);
+    else if (value.is_array())
         for (const Json& part : value) flatten(part, out);
     else
         out.push_back(value.get<double>());
@@ -35,6 +37,12 @@ double l2(const std::vector<double>& v) {
 void require_only(const Json& object, const std::vector<std::string>& known) {
     for (const auto& [key, value] : object.items())
         if (std::find(known.begin(), known.end(), key) == known.end()) throw Unsupported(key);
+}
+
+const Json& part_of(const Json& object, const std::string& key) {
+    static const Json nothing = Json::object();
+    const auto found = object.find(key);
+    return found == object.end() ? nothing : *found;
 }
 
 double uniform(const std::string& name, std::uint64_t index) {

@@ -33,6 +33,9 @@ struct Unsupported : std::runtime_error {
 /// ignored.
 void require_only(const Json& object, const std::vector<std::string>& known);
 
+/// object[key], or an empty object if there is none.
+const Json& part_of(const Json& object, const std::string& key);
+
 /// The one of `pairs` that is called `name`; Unsupported if there is none.
 template <class T>
 T choose(const Json& name, std::initializer_list<std::pair<const char*, T>> pairs) {

@@ -50,7 +50,7 @@ bool check_layer(const Json& file, const Target& target, Checker& check) {
     const double tolerance = tolerance_of(file, target);
     check.require("y has the file's shape", result.y.shape() == shape_from(file.at("y").at("shape")));
     check.values("y", result.y.to_vector(), numbers_from(file.at("y").at("data")), tolerance);
-    for (const auto& [name, expected] : file.value("more", Json::object()).items()) {
+    for (const auto& [name, expected] : part_of(file, "more").items()) {
         const auto found = result.more.find(name);
         if (found == result.more.end()) throw Unsupported(name);
         check.values(name, found->second.to_vector(), numbers_from(expected.at("data")), tolerance);

@@ -62,6 +62,8 @@ LayerResult adaptive_avg_pool2d(const Json& args, LayerInputs& in) {
 
 LayerResult interpolate(const Json& args, LayerInputs& in) {
     const GridSize size = grid_from(args.at("size"));
+    if (args.at("mode") == "area")  // PyTorch's other name for it
+        return {to_nchw(ops::adaptive_avg_pool2d(to_nhwc(in("x")), size.rows, size.columns)), {}};
     const ResizeParams params = resize_from(args);
     return {to_nchw(ops::interpolate(to_nhwc(in("x")), size.rows, size.columns, params)), {}};
 }

@@ -63,8 +63,8 @@ private:
 // [w1, b1, w2] of an arena against the file's three lists, if it lists this step.
 void check_arena(const Json& file, const std::string& key, int step, const ParamStore& store,
                  const Tensor& arena, double tolerance, Checker& check) {
-    if (!file.contains(key) || !file.at(key).contains(std::to_string(step))) return;
-    const Json& lists = file.at(key).at(std::to_string(step));
+    const Json& lists = part_of(part_of(file, key), std::to_string(step));
+    if (lists.empty()) return;
     for (std::size_t i = 0; i < store.parameters().size(); ++i)
         check.values(key + " " + std::to_string(step) + " " + store.parameters()[i].name,
                      store.slice_of(arena, i).to_vector(), numbers_from(lists.at(i)), tolerance);
@@ -96,7 +96,7 @@ bool check_optimizer(const Json& file, const Target& target, Checker& check) {
     const double tolerance = target.exact() ? 1e-8 : 1e-5;
     const int steps = file.at("steps");
     for (const std::string& key : {params_key, ema_key})
-        for (const auto& [step, lists] : file.value(key, Json::object()).items())
+        for (const auto& [step, lists] : part_of(file, key).items())
             check.require(key + " " + step + " is one of the steps", std::stoi(step) >= 1 && std::stoi(step) <= steps);
     std::vector<double> losses;
     for (int step = 1; step <= steps; ++step) {

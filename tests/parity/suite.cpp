@@ -108,7 +108,7 @@ int unnoticed_changes(const std::string& name, Json file, int& tried) {
         if (slow && numbers.size() > 1) numbers = {numbers.back()};
         for (Json* const number : numbers) {
             const Json original = *number;
-            *number = changed_digit(original.get<double>());
+            *number = changed_digit(original);
             ++tried;
             if (run(name, file, kExact, Report::Nothing).misses == 0) {
                 std::printf("MISS %s: a changed digit in %s (%s) goes unnoticed\n", name.c_str(),
