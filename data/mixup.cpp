@@ -18,8 +18,8 @@ Tensor mixup_images(const Tensor& images, double lam) {
 Tensor cutmix_images(const Tensor& images, const CutBox& box) {
     if (box.top < 0 || box.left < 0 || box.top > box.bottom || box.left > box.right ||
         box.bottom > images.size(1) || box.right > images.size(2))
-        throw Error("B01", "cutmix_images: the box is not inside the images " +
-                               to_string(images.shape()));
+        throw Error("B01",
+                    "cutmix_images: the box is not inside the images " + to_string(images.shape()));
     const std::int64_t batch = images.size(0);
     Tensor y = images.clone();
     const auto cut = [&](const Tensor& t, std::int64_t b) {

@@ -14,8 +14,7 @@ inline constexpr ResizeParams kPositionResize = {Interpolation::Bicubic, false, 
 /// first `prefix` rows (class and distillation tokens) stay as they are; the others are the rows of a
 /// map. The same grid gives x itself. Differentiable, so that it can be part of a forward pass.
 /// Error B01: the number of rows does not fit.
-Tensor resample_position_embedding(const Tensor& x, GridSize from, GridSize to,
-                                   std::int64_t prefix,
+Tensor resample_position_embedding(const Tensor& x, GridSize from, GridSize to, std::int64_t prefix,
                                    const ResizeParams& params = kPositionResize);
 
 }  // namespace fovea

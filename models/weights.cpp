@@ -21,14 +21,15 @@ std::map<std::string, Slot> slots_of(Module& model) {
     return slots;
 }
 
-void put(const std::string& name, const Slot& slot, const Tensor& value) {
+void put(const std::string& name, const Slot& slot, const Tensor& value,
+         const std::string& where) {
     const Shape& s = slot.value.shape();
     const Shape wanted = slot.layout == Layout::ConvWeight ? Shape{s[0], s[3], s[1], s[2]} : s;
     if (!(value.shape() == wanted))
         throw Error("K03",
                     name + " is " + to_string(value.shape()) + " in the file, " +
                         to_string(wanted) + " in the model",
-                    "", "a model with the file's number of classes, channels and widths");
+                    where, "a model with the file's number of classes, channels and widths");
     slot.value.copy_from(from_checkpoint_layout(value, slot.layout));
 }
 
@@ -74,7 +75,7 @@ bool set_state(Module& model, const std::string& name, const Tensor& value) {
     const auto slots = slots_of(model);
     const auto found = slots.find(name);
     if (found == slots.end()) return false;
-    put(name, found->second, value);
+    put(name, found->second, value, name);
     return true;
 }
 
@@ -94,7 +95,7 @@ void load_weights(Classifier& model, const std::string& path) {
         if (first_nonfinite(info.dtype, {value.data<std::byte>(), info.bytes()}))
             throw Error("N02", "tensor " + info.name + " holds NaN or infinite numbers", path,
                         "weights from a run that did not diverge");
-        put(name, found->second, value);
+        put(name, found->second, value, path);
         slots.erase(found);
     }
     for (const auto& [name, slot] : slots)

@@ -8,7 +8,8 @@ namespace fovea {
 
 double gradient_norm(const ParamStore& store, double p) {
     if (!(p > 0.0))
-        throw Error("C03", "the gradient norm's order must be positive", "norm = " + std::to_string(p),
+        throw Error("C03", "the gradient norm's order must be positive",
+                    "norm = " + std::to_string(p),
                     "2 for the Euclidean norm, inf for the largest entry");
     if (p == 2.0) return store.gradient_norm();
     // The gaps between the arena's segments are zero and add nothing.

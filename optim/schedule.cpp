@@ -19,9 +19,9 @@ double CosineSchedule::at(std::int64_t step) const {
         return warmup_lr +
                (lr - warmup_lr) * static_cast<double>(step) / static_cast<double>(warmup_steps);
     if (step >= total_steps) return min_lr;
-    return half_cosine(lr, min_lr,
-                       static_cast<double>(step - warmup_steps) /
-                           static_cast<double>(total_steps - warmup_steps));
+    return half_cosine(
+        lr, min_lr,
+        static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps));
 }
 
 double CosineCycles::at(std::int64_t step) const {

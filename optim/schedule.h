@@ -75,14 +75,14 @@ struct CosineWave {
 /// PyTorch's ReduceLROnPlateau: multiplies the rate by `factor` when the metric has not improved for more
 /// than `patience` reports in a row.
 struct Plateau {
-    bool maximise = false;         ///< a larger metric is better
+    bool maximise = false;  ///< a larger metric is better
     double factor = 0.1;
     std::int64_t patience = 10;
     double threshold = 1e-4;
-    bool relative = true;          ///< the threshold is a fraction of the best metric; else a difference
-    std::int64_t cooldown = 0;     ///< reports after a reduction that do not count as bad
+    bool relative = true;  ///< the threshold is a fraction of the best metric; else a difference
+    std::int64_t cooldown = 0;  ///< reports after a reduction that do not count as bad
     double min_lr = 0.0;
-    double min_change = 1e-8;      ///< smaller reductions are not made
+    double min_change = 1e-8;  ///< smaller reductions are not made
 
     /// What a checkpoint must keep.
     struct State {

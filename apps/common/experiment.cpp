@@ -80,12 +80,22 @@ Experiment open_experiment(Config& config) {
         config.set("data.in_channels", std::int64_t{info.channels == 1 ? 1 : 3}, origin);
     if (config.get<std::int64_t>("model.num_classes") == 0)
         config.set("model.num_classes", pair.train->classes(), origin);
+    if (config.get<std::int64_t>("model.num_classes") != pair.train->classes())
+        throw Error("C09",
+                    "model.num_classes is " + to_toml(config.value("model.num_classes")) + ", " +
+                        info.name + " has " + std::to_string(pair.train->classes()) + " classes",
+                    config.origin("model.num_classes"), "--set model.num_classes=0");
     if (floats_of(config, "data.mean").empty()) {
         std::vector<double> mean, std;
         measure(*experiment.train, config.get<std::int64_t>("data.in_channels"), mean, std);
         config.set("data.mean", mean, origin);
         config.set("data.std", std, origin);
     }
+    if (floats_of(config, "data.mean").size() != config.get<std::uint64_t>("data.in_channels"))
+        throw Error("C09",
+                    "data.mean has " + std::to_string(floats_of(config, "data.mean").size()) +
+                        " numbers for " + to_toml(config.value("data.in_channels")) + " channels",
+                    config.origin("data.mean"), "one number a channel, or [] to measure them");
     return experiment;
 }
 

@@ -36,7 +36,7 @@ std::vector<std::string> class_names_in_card(std::string_view text, const std::s
     const auto card = nlohmann::json::parse(text, nullptr, false);
     const auto count = card.is_object() ? card.value("num_classes", nlohmann::json()) : nullptr;
     if (!count.is_number_unsigned() || count.get<std::uint64_t>() > kMaxClasses)
-        throw Error("K19", "not a model description: " + name, "",
+        throw Error("K19", "this is no model description", name,
                     "the run folder of a finished run");
     std::vector<std::string> names;
     const auto labels = card.find("label_names");

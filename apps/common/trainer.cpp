@@ -128,8 +128,11 @@ private:
              static_cast<long long>(schedule.total_steps), static_cast<long long>(epochs_),
              static_cast<long long>(steps_per_epoch_),
              static_cast<long long>(accum_) * integer("train.batch"));
-        line("rate     %g at step 1, %g at step %lld, %g at the end", schedule.at(0), schedule.lr,
-             static_cast<long long>(schedule.warmup_steps + 1), schedule.min_lr);
+        if (schedule.warmup_steps > 0)
+            line("rate     %g at step 1, %g at step %lld, %g at the end", schedule.at(0),
+                 schedule.lr, static_cast<long long>(schedule.warmup_steps + 1), schedule.min_lr);
+        else
+            line("rate     %g at step 1, %g at the end", schedule.lr, schedule.min_lr);
     }
 
     void plot_learning_rates() {

@@ -57,8 +57,7 @@ struct RadamArgs {
         const double limit = 2.0 / (1.0 - beta2) - 1.0;
         const double rho = limit - 2.0 * t * power / (1.0 - power);
         if (rho <= 5.0) return 0.0;
-        return std::sqrt((rho - 4.0) * (rho - 2.0) * limit /
-                         ((limit - 4.0) * (limit - 2.0) * rho));
+        return std::sqrt((rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho));
     }
 };
 

@@ -116,7 +116,8 @@ void radam_step(const Stream&, View p, View m, View v, CView g, Segments segment
             v.as<T>()[i] = static_cast<T>(second);
             double direction = first / correction1;
             if (rectification > 0.0)
-                direction *= rectification * std::sqrt(correction2) / (std::sqrt(second) + args.eps);
+                direction *=
+                    rectification * std::sqrt(correction2) / (std::sqrt(second) + args.eps);
             p.as<T>()[i] = static_cast<T>(parameter - args.lr * segment.lr_scale * direction);
         });
     });

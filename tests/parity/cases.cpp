@@ -7,8 +7,12 @@ namespace {
 
 using Check = bool (*)(const Json&, const Target&, Checker&);
 
-bool counts(const Json& file, const Target&, Checker& check) { return check_parameter_counts(file, check); }
-bool schedules(const Json& file, const Target&, Checker& check) { return check_schedules(file, check); }
+bool counts(const Json& file, const Target&, Checker& check) {
+    return check_parameter_counts(file, check);
+}
+bool schedules(const Json& file, const Target&, Checker& check) {
+    return check_schedules(file, check);
+}
 
 Check check_for(const std::string& op) {
     static const std::map<std::string, Check> checks = {

@@ -21,7 +21,8 @@ inline nlohmann::json* largest_number(nlohmann::json& value) {
     if (value.is_array())
         for (nlohmann::json& part : value) {
             nlohmann::json* const one = largest_number(part);
-            if (one != nullptr && (largest == nullptr || std::abs(one->get<double>()) > std::abs(largest->get<double>())))
+            if (one != nullptr && (largest == nullptr ||
+                                   std::abs(one->get<double>()) > std::abs(largest->get<double>())))
                 largest = one;
         }
     return largest;

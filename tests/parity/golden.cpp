@@ -20,7 +20,8 @@ void flatten(const Json& value, std::vector<double>& out) {
 
 bool starts_with(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
 bool ends_with(const std::string& text, const std::string& suffix) {
-    return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+    return text.size() >= suffix.size() &&
+           text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
 // The larger of two errors; a NaN is worst and stays.
@@ -66,12 +67,14 @@ std::vector<double> rule_values(const std::string& name, const Shape& shape) {
         scale = around_one ? 0.2 : 0.1;
         offset = around_one ? 1.0 : 0.0;
     } else {
-        scale = std::sqrt(3.0 / (static_cast<double>(shape.numel()) / static_cast<double>(shape[0])));
+        scale =
+            std::sqrt(3.0 / (static_cast<double>(shape.numel()) / static_cast<double>(shape[0])));
     }
     return input_values(name, shape, scale, offset);
 }
 
-std::vector<double> input_values(const std::string& name, const Shape& shape, double scale, double offset) {
+std::vector<double> input_values(const std::string& name, const Shape& shape, double scale,
+                                 double offset) {
     std::vector<double> out(static_cast<std::size_t>(shape.numel()));
     for (std::size_t i = 0; i < out.size(); ++i)
         out[i] = static_cast<double>(static_cast<float>(offset + scale * uniform(name, i)));
@@ -92,14 +95,16 @@ Tensor described(const Json& description, const Target& target, std::int64_t num
     const Shape shape = shape_from(description.at("shape"));
     const Json& scale = description.at("scale");
     const std::vector<double> values =
-        scale.is_string() ? rule_values(name, shape)
-                          : input_values(name, shape, scale.get<double>(), description.value("offset", 0.0));
+        scale.is_string()
+            ? rule_values(name, shape)
+            : input_values(name, shape, scale.get<double>(), description.value("offset", 0.0));
     return Tensor::from(values, shape, target.dtype, target.device);
 }
 
 Tensor spelled_out(const Json& value, const Target& target) {
     if (value.is_object()) {
-        return Tensor::from(numbers_from(value.at("data")), shape_from(value.at("shape")), target.dtype, target.device);
+        return Tensor::from(numbers_from(value.at("data")), shape_from(value.at("shape")),
+                            target.dtype, target.device);
     }
     Shape shape;
     for (const Json* level = &value; level->is_array(); level = &level->front())
@@ -107,14 +112,23 @@ Tensor spelled_out(const Json& value, const Target& target) {
     return Tensor::from(numbers_from(value), shape, target.dtype, target.device);
 }
 
-std::vector<double> numbers_from(const Json& nested) {
+std::vector<double> numbers_from(const Json& value) {
     std::vector<double> out;
-    flatten(nested, out);
+    flatten(value, out);
     return out;
 }
 
+const Json& mean_cross_entropy(const Json& loss) {
+    if (loss.at("op") != "cross_entropy") throw Unsupported(loss.at("op").dump());
+    const Json& args = loss.at("args");
+    require_only(args, {"smoothing", "reduction"});
+    if (args.at("reduction") != "mean") throw Unsupported("reduction");
+    return args;
+}
+
 Tensor labels_from(const Json& list, const Target& target) {
-    return Tensor::from(numbers_from(list), {static_cast<std::int64_t>(list.size())}, DType::I64, target.device);
+    return Tensor::from(numbers_from(list), {static_cast<std::int64_t>(list.size())}, DType::I64,
+                        target.device);
 }
 
 Tensor to_nhwc(const Tensor& nchw) { return ops::permute(nchw, {0, 2, 3, 1}); }
@@ -126,14 +140,16 @@ void Checker::line(const std::string& what, double error, double tolerance) {
     if (!ok) ++misses_;
     if (tolerance > 0.0) worst_ = std::max(worst_, error / tolerance);
     if (prints(ok))
-        std::printf("%s %s: %s error %.3g tolerance %.3g\n", ok ? "ok  " : "MISS", file_.c_str(), what.c_str(),
-                    error, tolerance);
+        std::printf("%s %s: %s error %.3g tolerance %.3g\n", ok ? "ok  " : "MISS", file_.c_str(),
+                    what.c_str(), error, tolerance);
 }
 
-void Checker::values(const std::string& what, const std::vector<double>& a, const std::vector<double>& b,
-                     double tolerance, bool absolute) {
+void Checker::values(const std::string& what, const std::vector<double>& a,
+                     const std::vector<double>& b, double tolerance, bool absolute) {
     if (a.size() != b.size()) {
-        require(what + " (" + std::to_string(a.size()) + " values, the file has " + std::to_string(b.size()) + ")", false);
+        require(what + " (" + std::to_string(a.size()) + " values, the file has " +
+                    std::to_string(b.size()) + ")",
+                false);
         return;
     }
     double error = 0.0, largest = 1.0;
@@ -144,15 +160,16 @@ void Checker::values(const std::string& what, const std::vector<double>& a, cons
     line(what, error, absolute ? tolerance : tolerance * largest);
 }
 
-void Checker::probe(const std::string& what, const std::vector<double>& a, const std::vector<double>& probe,
-                    double relative) {
+void Checker::probe(const std::string& what, const std::vector<double>& a,
+                    const std::vector<double>& probe, double relative) {
     const std::size_t n = a.size();
     const double norm = probe.at(0);
     const double typical = norm / std::sqrt(static_cast<double>(n));
     const std::size_t at[4] = {0, n / 3, 2 * n / 3, n - 1};
     double worst = norm > 0.0 ? std::abs(l2(a) - norm) / norm : l2(a);
     for (std::size_t k = 0; k < 4; ++k) {
-        const double e = std::abs(a[at[k]] - probe.at(k + 1)) / std::max({std::abs(probe.at(k + 1)), typical, 1e-300});
+        const double e = std::abs(a[at[k]] - probe.at(k + 1)) /
+                         std::max({std::abs(probe.at(k + 1)), typical, 1e-300});
         worst = worse(worst, e);
     }
     line(what, worst, relative);

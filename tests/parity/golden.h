@@ -52,7 +52,8 @@ double uniform(const std::string& name, std::uint64_t index);
 std::vector<double> rule_values(const std::string& name, const Shape& shape);
 
 /// An input: float32(offset + scale * u).
-std::vector<double> input_values(const std::string& name, const Shape& shape, double scale, double offset);
+std::vector<double> input_values(const std::string& name, const Shape& shape, double scale,
+                                 double offset);
 
 /// The tensor that {"name", "shape", "scale", "offset"?} describes, row-major; "{step}" and "{layer}" in the
 /// name are replaced by `number`.
@@ -62,7 +63,11 @@ Tensor described(const Json& description, const Target& target, std::int64_t num
 Tensor spelled_out(const Json& value, const Target& target);
 
 Shape shape_from(const Json& list);
-std::vector<double> numbers_from(const Json& nested);  ///< flattened
+std::vector<double> numbers_from(
+    const Json& value);  ///< nested lists or {"shape", "data"}, flattened
+
+/// The args of {"op", "args"}, which must ask for the mean cross-entropy; Unsupported if not.
+const Json& mean_cross_entropy(const Json& loss);
 
 /// Class numbers [B] (I64).
 Tensor labels_from(const Json& list, const Target& target);
@@ -83,8 +88,8 @@ public:
                 double tolerance, bool absolute = false);
     /// [L2 norm, value at 0, n/3, 2n/3, n-1] of `a` against a file's probe: the norm relative to itself,
     /// values relative to max(|value|, norm / sqrt(n)).
-    void probe(const std::string& what, const std::vector<double>& a, const std::vector<double>& probe,
-               double relative);
+    void probe(const std::string& what, const std::vector<double>& a,
+               const std::vector<double>& probe, double relative);
     /// A condition that has no error figure.
     void require(const std::string& what, bool ok);
 

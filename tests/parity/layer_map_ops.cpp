@@ -69,10 +69,10 @@ LayerResult interpolate(const Json& args, LayerInputs& in) {
 }
 
 LayerResult resample_abs_pos_embed(const Json& args, LayerInputs& in) {
-    return {resample_position_embedding(in("x"), grid_from(args.at("old")),
-                                        grid_from(args.at("new")), args.at("prefix_tokens"),
-                                        resize_from(args)),
-            {}};
+    return {
+        resample_position_embedding(in("x"), grid_from(args.at("old")), grid_from(args.at("new")),
+                                    args.at("prefix_tokens"), resize_from(args)),
+        {}};
 }
 
 }  // namespace
@@ -83,7 +83,9 @@ LayerOps map_ops() {
          {{"stride", "padding", "dilation", "groups", "bias"}, {"x", "weight", "bias"}, conv2d}},
         {"max_pool2d", {{"kernel_size", "stride", "padding", "ceil_mode"}, {"x"}, max_pool2d}},
         {"avg_pool2d",
-         {{"kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"}, {"x"}, avg_pool2d}},
+         {{"kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"},
+          {"x"},
+          avg_pool2d}},
         {"adaptive_avg_pool2d", {{"output_size"}, {"x"}, adaptive_avg_pool2d}},
         {"interpolate", {{"size", "mode", "align_corners", "antialias"}, {"x"}, interpolate}},
         {"resample_abs_pos_embed",

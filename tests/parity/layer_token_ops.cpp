@@ -34,8 +34,10 @@ LayerResult batch_norm(const Json& args, LayerInputs& in) {
     const Tensor running_mean = described(args.at("running_mean"), in.target());
     const Tensor running_var = described(args.at("running_var"), in.target());
     Tensor weight = in.optional("weight"), bias = in.optional("bias");
-    if (!weight.defined()) weight = Tensor::full(running_mean.shape(), 1.0, in.target().dtype, in.target().device);
-    if (!bias.defined()) bias = Tensor::zeros(running_mean.shape(), in.target().dtype, in.target().device);
+    if (!weight.defined())
+        weight = Tensor::full(running_mean.shape(), 1.0, in.target().dtype, in.target().device);
+    if (!bias.defined())
+        bias = Tensor::zeros(running_mean.shape(), in.target().dtype, in.target().device);
     const Tensor y = with_axis_last(in("x"), 1, [&](const Tensor& x) {
         return ops::batch_norm(x, weight, bias, running_mean, running_var, args.at("training"),
                                args.at("eps"), args.at("momentum"));
@@ -92,7 +94,8 @@ LayerResult multi_head_attention(const Json& args, LayerInputs& in) {
     };
     const Tensor q = projected(x, 0), k = projected(kv, 1), v = projected(kv, 2);
     const Tensor mixed = ops::reshape(ops::attention(q, k, v, scale), x.shape());
-    const Tensor y = ops::linear(mixed, in("out_proj.weight"), bias ? in("out_proj.bias") : Tensor());
+    const Tensor y =
+        ops::linear(mixed, in("out_proj.weight"), bias ? in("out_proj.bias") : Tensor());
     return {y, {{"attention", ops::attention_probabilities(q, k, scale)}}};
 }
 

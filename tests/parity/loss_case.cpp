@@ -48,8 +48,9 @@ void check_cross_entropy(const Json& file, const Target& target, Checker& check)
     require_only(file.at("inputs"), {"logits"});
     Tape tape;
     const Tensor logits = logits_from(file, "logits", target);
-    const Tensor loss = ops::cross_entropy(logits, labels_from(args.at("labels"), target),
-                                           args.at("smoothing"), reduction_from(args.at("reduction")));
+    const Tensor loss =
+        ops::cross_entropy(logits, labels_from(args.at("labels"), target), args.at("smoothing"),
+                           reduction_from(args.at("reduction")));
     check_loss_and_gradients(file, tape, loss, {{"logits", logits}}, target, check);
 }
 
@@ -64,8 +65,10 @@ void check_mixup_cross_entropy(const Json& file, const Target& target, Checker& 
                                          args.at("lam"), args.at("smoothing"))
                                .to(target.dtype);
     if (file.contains("targets"))
-        check.values("targets", targets.to_vector(), numbers_from(file.at("targets")), tolerance_of(target));
-    const Tensor loss = ops::soft_cross_entropy(logits, targets, reduction_from(args.at("reduction")));
+        check.values("targets", targets.to_vector(), numbers_from(file.at("targets")),
+                     tolerance_of(target));
+    const Tensor loss =
+        ops::soft_cross_entropy(logits, targets, reduction_from(args.at("reduction")));
     check_loss_and_gradients(file, tape, loss, {{"logits", logits}}, target, check);
 }
 
@@ -81,15 +84,17 @@ void check_mixed_images(const Json& file, const Target& target, Checker& check) 
     } else {
         require_only(args, {"lam", "partner", "top", "bottom", "left", "right"});
         const CutBox box{args.at("top"), args.at("bottom"), args.at("left"), args.at("right")};
-        check.values("lam", {box.lam(images.size(1), images.size(2))}, {args.at("lam").get<double>()}, 1e-8);
+        check.values("lam", {box.lam(images.size(1), images.size(2))},
+                     {args.at("lam").get<double>()}, 1e-8);
         mixed = cutmix_images(images, box);
     }
-    check.values("y", to_nchw(mixed).to_vector(), numbers_from(file.at("y").at("data")), tolerance_of(target));
+    check.values("y", to_nchw(mixed).to_vector(), numbers_from(file.at("y")), tolerance_of(target));
 }
 
 void check_distillation(const Json& file, const Target& target, Checker& check) {
     const Json& args = file.at("args");
-    require_only(args, {"kind", "alpha", "tau", "smoothing", "labels", "reduction", "soft_divisor"});
+    require_only(args,
+                 {"kind", "alpha", "tau", "smoothing", "labels", "reduction", "soft_divisor"});
     require_only(file.at("inputs"), {"logits", "logits_dist", "teacher"});
     if (args.at("reduction") != "mean") throw Unsupported("reduction");
     if (args.at("soft_divisor") != "numel") throw Unsupported("soft_divisor");
@@ -106,7 +111,8 @@ void check_distillation(const Json& file, const Target& target, Checker& check) 
     const Tensor teacher = described(file.at("inputs").at("teacher"), target);
     const Tensor loss = ops::distillation_loss(logits, distilled, teacher,
                                                labels_from(args.at("labels"), target), params);
-    check_loss_and_gradients(file, tape, loss, {{"logits", logits}, {"logits_dist", distilled}}, target, check);
+    check_loss_and_gradients(file, tape, loss, {{"logits", logits}, {"logits_dist", distilled}},
+                             target, check);
 }
 
 }  // namespace

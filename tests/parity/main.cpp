@@ -36,8 +36,9 @@ Status check_one(const std::string& name, const Target& target, bool verbose) {
         return Status::Unsupported;
     }
     const bool passed = check.misses() == 0;
-    std::printf("%s %s: %d quantities, %d missed, worst error %.2g of its tolerance\n", passed ? "pass" : "FAIL",
-                name.c_str(), check.quantities(), check.misses(), check.worst());
+    std::printf("%s %s: %d quantities, %d missed, worst error %.2g of its tolerance\n",
+                passed ? "pass" : "FAIL", name.c_str(), check.quantities(), check.misses(),
+                check.worst());
     return passed ? Status::Passed : Status::Failed;
 }
 

@@ -2,7 +2,8 @@
 
 namespace fovea::parity {
 
-std::unique_ptr<Optimizer> build_optimizer(const std::string& op, const Json& args, const ParamStore& store) {
+std::unique_ptr<Optimizer> build_optimizer(const std::string& op, const Json& args,
+                                           const ParamStore& store) {
     if (op == "adam" || op == "adamw") {
         require_only(args, {"lr", "betas", "eps", "weight_decay", "amsgrad"});
         AdamOptions options;

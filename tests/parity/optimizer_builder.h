@@ -9,6 +9,7 @@
 namespace fovea::parity {
 
 /// Null if the optimizer is not supported.
-std::unique_ptr<Optimizer> build_optimizer(const std::string& op, const Json& args, const ParamStore& store);
+std::unique_ptr<Optimizer> build_optimizer(const std::string& op, const Json& args,
+                                           const ParamStore& store);
 
 }  // namespace fovea::parity

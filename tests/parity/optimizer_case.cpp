@@ -73,7 +73,8 @@ void check_arena(const Json& file, const std::string& key, int step, const Param
 }  // namespace
 
 bool check_optimizer(const Json& file, const Target& target, Checker& check) {
-    const std::string params_key = "params_after_step [w1, b1, w2]", ema_key = "ema_after_step [w1, b1, w2]";
+    const std::string params_key = "params_after_step [w1, b1, w2]",
+                      ema_key = "ema_after_step [w1, b1, w2]";
     const Json &args = file.at("args"), &inputs = file.at("inputs");
     require_only(inputs, {"x", "w1", "b1", "w2"});
     TwoLayers model;
@@ -97,7 +98,8 @@ bool check_optimizer(const Json& file, const Target& target, Checker& check) {
     const int steps = file.at("steps");
     for (const std::string& key : {params_key, ema_key})
         for (const auto& [step, lists] : part_of(file, key).items())
-            check.require(key + " " + step + " is one of the steps", std::stoi(step) >= 1 && std::stoi(step) <= steps);
+            check.require(key + " " + step + " is one of the steps",
+                          std::stoi(step) >= 1 && std::stoi(step) <= steps);
     std::vector<double> losses;
     for (int step = 1; step <= steps; ++step) {
         store.zero_gradients();
@@ -114,7 +116,8 @@ bool check_optimizer(const Json& file, const Target& target, Checker& check) {
     }
     check.values("losses", losses, numbers_from(file.at("loss_before_step")), tolerance);
     if (file.contains("total_norm_before_clip"))
-        check.values("norms", clipping.norms(), numbers_from(file.at("total_norm_before_clip")), tolerance);
+        check.values("norms", clipping.norms(), numbers_from(file.at("total_norm_before_clip")),
+                     tolerance);
     return true;
 }
 

@@ -15,18 +15,20 @@ Warmup warmup_from(const Json& args) {
 }
 
 Rate timm_cosine(const Json& args, const Json&) {
-    require_only(args, {"lr", "t_initial", "lr_min", "cycle_mul", "cycle_decay", "cycle_limit", "warmup_t",
-                        "warmup_lr_init", "warmup_prefix", "epochs", "every"});
-    const CosineCycles schedule{args.at("lr"),          args.at("lr_min"),      args.at("t_initial"),
-                                args.at("cycle_mul"),   args.at("cycle_decay"), args.at("cycle_limit"),
-                                warmup_from(args)};
+    require_only(args, {"lr", "t_initial", "lr_min", "cycle_mul", "cycle_decay", "cycle_limit",
+                        "warmup_t", "warmup_lr_init", "warmup_prefix", "epochs", "every"});
+    const CosineCycles schedule{
+        args.at("lr"),          args.at("lr_min"),      args.at("t_initial"), args.at("cycle_mul"),
+        args.at("cycle_decay"), args.at("cycle_limit"), warmup_from(args)};
     return [schedule](std::int64_t epoch) { return schedule.at(epoch); };
 }
 
 Rate timm_step(const Json& args, const Json&) {
-    require_only(args, {"lr", "decay_t", "decay_rate", "warmup_t", "warmup_lr_init", "warmup_prefix", "epochs", "every"});
+    require_only(args, {"lr", "decay_t", "decay_rate", "warmup_t", "warmup_lr_init",
+                        "warmup_prefix", "epochs", "every"});
     if (!args.at("decay_t").is_number()) throw Unsupported("decay_t");
-    const StepDecay schedule{args.at("lr"), args.at("decay_rate"), args.at("decay_t"), warmup_from(args)};
+    const StepDecay schedule{args.at("lr"), args.at("decay_rate"), args.at("decay_t"),
+                             warmup_from(args)};
     return [schedule](std::int64_t epoch) { return schedule.at(epoch); };
 }
 
@@ -49,8 +51,9 @@ Rate torch_cosine(const Json& args, const Json&) {
 }
 
 Rate torch_plateau(const Json& args, const Json& file) {
-    require_only(args, {"lr", "mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "eps",
-                        "metric_key", "metric_transform", "epochs", "every"});
+    require_only(args,
+                 {"lr", "mode", "factor", "patience", "threshold", "threshold_mode", "cooldown",
+                  "min_lr", "eps", "metric_key", "metric_transform", "epochs", "every"});
     Plateau plateau;
     plateau.maximise = choose<bool>(args.at("mode"), {{"min", false}, {"max", true}});
     plateau.factor = args.at("factor");
@@ -61,8 +64,10 @@ Rate torch_plateau(const Json& args, const Json& file) {
     plateau.min_lr = args.at("min_lr");
     plateau.min_change = args.at("eps");
     plateau.state.lr = args.at("lr");
-    const bool one_minus = choose<bool>(args.at("metric_transform"), {{"identity", false}, {"one_minus", true}});
-    const std::vector<double> metric = numbers_from(file.at(args.at("metric_key").get<std::string>()));
+    const bool one_minus =
+        choose<bool>(args.at("metric_transform"), {{"identity", false}, {"one_minus", true}});
+    const std::vector<double> metric =
+        numbers_from(file.at(args.at("metric_key").get<std::string>()));
     std::vector<double> rates = {plateau.state.lr};
     for (const double m : metric) rates.push_back(plateau.report(one_minus ? 1.0 - m : m));
     return [rates](std::int64_t epoch) { return rates.at(static_cast<std::size_t>(epoch)); };
@@ -91,8 +96,9 @@ bool check_schedules(const Json& file, Checker& check) {
         // Rates are small numbers: their nine digits are compared as multiples of the list's largest.
         const std::string key = c.at("key");
         std::vector<double> expected = numbers_from(file.at("schedules").at(key));
-        const double unit = std::accumulate(expected.begin(), expected.end(), 1e-300,
-                                            [](double a, double b) { return std::max(a, std::abs(b)); });
+        const double unit =
+            std::accumulate(expected.begin(), expected.end(), 1e-300,
+                            [](double a, double b) { return std::max(a, std::abs(b)); });
         for (std::vector<double>* list : {&rates, &expected})
             for (double& value : *list) value /= unit;
         check.values(key, rates, expected, 1e-8);

@@ -42,7 +42,8 @@ std::set<std::string> read_unsupported() {
 }
 
 bool full_size(const Json& file) {
-    return file.value("op", "") == "model" && file.at("param_count").at("parameters").get<double>() > 1e6;
+    return file.value("op", "") == "model" &&
+           file.at("param_count").at("parameters").get<double>() > 1e6;
 }
 
 struct Outcome {
@@ -82,13 +83,31 @@ void for_each_result(Json& value, const F& f) {
 /// The parts of a file that hold results which are compared.
 std::vector<Json::json_pointer> result_places(const Json& file) {
     std::vector<Json::json_pointer> found;
-    for (const char* place :
-         {"/y", "/grad", "/more", "/loss", "/targets", "/relative_position_index", "/attn_mask",
-          "/loss_before_step", "/params_after_step [w1, b1, w2]", "/ema_after_step [w1, b1, w2]",
-          "/total_norm_before_clip", "/schedules", "/parameters", "/param_count/parameters",
-          "/eval/logits", "/train/logits", "/train/loss", "/train/grads", "/train/bn_after",
-          "/loss_of_step", "/grad_norm_of_step", "/params_after", "/bn_after", "/ema_after",
-          "/eval_logits_after on input"}) {
+    for (const char* place : {"/y",
+                              "/grad",
+                              "/more",
+                              "/loss",
+                              "/targets",
+                              "/relative_position_index",
+                              "/attn_mask",
+                              "/loss_before_step",
+                              "/params_after_step [w1, b1, w2]",
+                              "/ema_after_step [w1, b1, w2]",
+                              "/total_norm_before_clip",
+                              "/schedules",
+                              "/parameters",
+                              "/param_count/parameters",
+                              "/eval/logits",
+                              "/train/logits",
+                              "/train/loss",
+                              "/train/grads",
+                              "/train/bn_after",
+                              "/loss_of_step",
+                              "/grad_norm_of_step",
+                              "/params_after",
+                              "/bn_after",
+                              "/ema_after",
+                              "/eval_logits_after on input"}) {
         const Json::json_pointer pointer(place);
         if (file.contains(pointer)) found.push_back(pointer);
     }
@@ -149,11 +168,14 @@ bool run_suite() {
         wrong += unnoticed_changes(name, file, tried);
     }
     for (const std::string& name : unsupported) {
-        std::printf("MISS %s: listed in tests/parity/unsupported.txt, but there is no such file\n", name.c_str());
+        std::printf("MISS %s: listed in tests/parity/unsupported.txt, but there is no such file\n",
+                    name.c_str());
         ++wrong;
     }
-    std::printf("%s: %zu golden files, %d checked in fp64, %d quantities, %d changed digits tried, %d wrong\n",
-                wrong == 0 ? "pass" : "FAIL", files.size(), passed, quantities, tried, wrong);
+    std::printf(
+        "%s: %zu golden files, %d checked in fp64, %d quantities, %d changed digits tried, %d "
+        "wrong\n",
+        wrong == 0 ? "pass" : "FAIL", files.size(), passed, quantities, tried, wrong);
     return wrong == 0 && passed > 0;
 }
 

@@ -14,15 +14,17 @@ namespace {
 
 // fp32: parameters relative 1e-4. What Adam does to gradients that are zero but for rounding (key biases)
 // is noise of the size lr * steps, and is bounded by that.
-void check_parameters(const char* what, const Json& probes, const std::vector<NamedParameter>& parameters,
-                      const Classifier& model, const std::function<Tensor(std::size_t)>& value, double relative,
+void check_parameters(const char* what, const Json& probes,
+                      const std::vector<NamedParameter>& parameters, const Classifier& model,
+                      const std::function<Tensor(std::size_t)>& value, double relative,
                       double noise, const std::set<std::string>& noisy, Checker& check) {
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < parameters.size(); ++i) index[parameters[i].name] = i;
     for (const auto& [name, probe] : probes.items()) {
         const auto found = index.find(model.own_name(name));
         if (found == index.end()) continue;  // a buffer of the average: compared by the caller
-        const Tensor now = to_checkpoint_layout(value(found->second), parameters[found->second].parameter->layout);
+        const Tensor now =
+            to_checkpoint_layout(value(found->second), parameters[found->second].parameter->layout);
         const std::vector<double> values = now.to_vector();
         if (noisy.count(found->first) != 0) {
             const std::size_t n = values.size();
@@ -30,7 +32,8 @@ void check_parameters(const char* what, const Json& probes, const std::vector<Na
                          {values[0], values[n / 3], values[2 * n / 3], values[n - 1]},
                          {probe[1], probe[2], probe[3], probe[4]}, noise, true);
         } else {
-            check.probe(std::string(what) + " " + name, values, probe.get<std::vector<double>>(), relative);
+            check.probe(std::string(what) + " " + name, values, probe.get<std::vector<double>>(),
+                        relative);
         }
     }
 }
@@ -40,19 +43,24 @@ void check_parameters(const char* what, const Json& probes, const std::vector<Na
 bool check_training(const Json& file, const Target& target, Checker& check) {
     const std::unique_ptr<Classifier> model = build_model(file.at("family"), file.at("model"));
     const Json& args = file.at("args");
-    if (!model || args.at("loss").at("op") != "cross_entropy") return false;
+    if (!model) return false;
+    require_only(args, {"optimizer", "lr_of_step", "steps", "loss", "clip_grad_norm", "ema_decay",
+                        "images", "labels_of_step", "eval_input"});
+    const Json& loss_args = mean_cross_entropy(args.at("loss"));
     fill_by_formula(*model, file, target, check);
 
     ParamStore store(*model);
     const Json& optimizer_args = args.at("optimizer").at("args");
-    const std::unique_ptr<Optimizer> optimizer = build_optimizer(args.at("optimizer").at("op"), optimizer_args, store);
+    const std::unique_ptr<Optimizer> optimizer =
+        build_optimizer(args.at("optimizer").at("op"), optimizer_args, store);
     if (!optimizer) return false;
     std::set<std::string> decayed;
     for (const Json& name : file.at("weight_decay_on")) decayed.insert(model->own_name(name));
     for (std::size_t i = 0; i < store.parameters().size(); ++i) {
         const NamedParameter& p = store.parameters()[i];
         const bool decays = decayed.count(p.name) != 0;
-        store.segment(i).weight_decay = decays ? optimizer_args.at("weight_decay").get<double>() : 0.0;
+        store.segment(i).weight_decay =
+            decays ? optimizer_args.at("weight_decay").get<double>() : 0.0;
         check.require("the no-decay rule agrees on " + p.name,
                       decays == (p.parameter->value.rank() > 1 && !p.parameter->no_decay));
     }
@@ -72,13 +80,15 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
         pass.training = true;
         pass.step = static_cast<std::uint32_t>(step - 1);
         Tape tape;
-        const Tensor logits = model->forward(to_nhwc(described(args.at("images"), target, step)), pass);
-        const Tensor loss = ops::cross_entropy(logits, labels, args.at("loss").at("args").at("smoothing"));
+        const Tensor logits =
+            model->forward(to_nhwc(described(args.at("images"), target, step)), pass);
+        const Tensor loss = ops::cross_entropy(logits, labels, loss_args.at("smoothing"));
         losses.push_back(loss.item());
         tape.backward(loss);
         for (std::size_t i = 0; i < store.parameters().size(); ++i) {
             double largest = 0.0;
-            for (const double g : store.slice_of(store.gradients(), i).to_vector()) largest = std::max(largest, std::abs(g));
+            for (const double g : store.slice_of(store.gradients(), i).to_vector())
+                largest = std::max(largest, std::abs(g));
             if (largest < 1e-6) noisy.insert(store.parameters()[i].name);
         }
         double factor = 1.0;
@@ -92,12 +102,16 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
         if (ema) ema->update();
     }
 
-    const double loss_tolerance = target.exact() ? 1e-8 : 2e-5, relative = target.exact() ? 1e-8 : 1e-4;
+    const double loss_tolerance = target.exact() ? 1e-8 : 2e-5,
+                 relative = target.exact() ? 1e-8 : 1e-4;
     check.values("losses", losses, numbers_from(file.at("loss_of_step")), loss_tolerance);
     if (!norms.empty())
-        check.values("gradient norms", norms, numbers_from(file.at("grad_norm_of_step")), target.exact() ? 1e-8 : 1e-4);
-    check_parameters("parameter", file.at("params_after"), store.parameters(), *model,
-                     [&](std::size_t i) { return store.parameters()[i].parameter->value; }, relative, 2.0 * lr_sum, noisy, check);
+        check.values("gradient norms", norms, numbers_from(file.at("grad_norm_of_step")),
+                     target.exact() ? 1e-8 : 1e-4);
+    check_parameters(
+        "parameter", file.at("params_after"), store.parameters(), *model,
+        [&](std::size_t i) { return store.parameters()[i].parameter->value; }, relative,
+        2.0 * lr_sum, noisy, check);
     std::map<std::string, Tensor> buffers;
     for (const NamedBuffer& b : buffers_of(*model)) buffers[b.name] = b.buffer->value;
     if (file.contains("bn_after") && !file.at("bn_after").is_null())
@@ -105,11 +119,18 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
             check.probe("buffer " + name, buffers.at(model->own_name(name)).to_vector(),
                         probe.get<std::vector<double>>(), target.exact() ? 1e-8 : 1e-3);
     if (ema)
-        check_parameters("average of", file.at("ema_after"), store.parameters(), *model,
-                         [&](std::size_t i) { return store.slice_of(ema->values(), i); }, relative, 2.0 * lr_sum, noisy, check);
-    const Tensor eval_logits = model->forward(to_nhwc(described(args.at("eval_input"), target)), Pass{});
-    const double bound = target.exact() ? 1e-8 : std::max(2e-5, 64.0 * file.at("float32").value("eval_logits_max_dev", 0.0));
-    check.values("eval logits afterwards", eval_logits.to_vector(), numbers_from(file.at("eval_logits_after on input")), bound);
+        check_parameters(
+            "average of", file.at("ema_after"), store.parameters(), *model,
+            [&](std::size_t i) { return store.slice_of(ema->values(), i); }, relative, 2.0 * lr_sum,
+            noisy, check);
+    const Tensor eval_logits =
+        model->forward(to_nhwc(described(args.at("eval_input"), target)), Pass{});
+    const double bound =
+        target.exact()
+            ? 1e-8
+            : std::max(2e-5, 64.0 * file.at("float32").value("eval_logits_max_dev", 0.0));
+    check.values("eval logits afterwards", eval_logits.to_vector(),
+                 numbers_from(file.at("eval_logits_after on input")), bound);
     return true;
 }
 

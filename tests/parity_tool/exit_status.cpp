@@ -18,7 +18,8 @@ const fs::path kGolden = fs::path(FOVEA_SOURCE_DIR) / "tests/golden";
 const fs::path kScratch = fs::path(FOVEA_BINARY_DIR) / "parity_tool";
 
 int parity(const std::string& arguments) {
-    const int status = std::system(("'" FOVEA_BINARY_DIR "/tests/parity' " + arguments + " > /dev/null").c_str());
+    const int status =
+        std::system(("'" FOVEA_BINARY_DIR "/tests/parity' " + arguments + " > /dev/null").c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

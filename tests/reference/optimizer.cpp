@@ -1,5 +1,6 @@
 // Optimizer steps: trajectories that PyTorch computed, a scalar recurrence, and the segment table.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "kernels/include/optimizer.h"
 #include "tests/reference/array.h"
@@ -59,6 +60,59 @@ TEST_CASE("Adam and AdamW follow PyTorch", "[reference]") {
         check_trajectory({.989000001, .991672036, .9800953578, .9660822686}, step);
     else
         check_trajectory({.9900000005, .9873751972, .9728947291, .9548272715}, step);
+}
+
+TEST_CASE("RMSprop follows PyTorch", "[reference]") {
+    const bool centered = GENERATE(false, true);  // with momentum
+    Array<double> square({1}, {0}), mean({1}, {0}), momentum({1}, {0});
+    const Segment segment{0, 1};
+    const auto step = [&](int, Array<double>& p, const Array<double>& g) {
+        RmspropArgs args;
+        args.momentum = centered ? 0.9 : 0.0;
+        args.centered = centered;
+        reference::rmsprop_step(on_reference, p, square, mean, momentum, g, {&segment, 1}, args);
+    };
+    if (centered)
+        check_trajectory({.8994963195, .8986669185, .6706461998, .2198297216}, step);
+    else
+        check_trajectory({.9000001, .9895323561, .8359084705, .8372724604}, step);
+}
+
+TEST_CASE("RAdam follows PyTorch", "[reference]") {
+    Array<double> m({1}, {0}), v({1}, {0});
+    const Segment segment{0, 1};
+    check_trajectory({.999, .9995789474, .9971480961, .9967834358},
+                     [&](int t, Array<double>& p, const Array<double>& g) {
+                         RadamArgs args;
+                         args.lr = 0.01;
+                         args.step = t;
+                         reference::radam_step(on_reference, p, m, v, g, {&segment, 1}, args);
+                     });
+}
+
+TEST_CASE("RAdam rectifies from rho > 5 on", "[reference]") {
+    const auto rectification = [](std::int64_t step, double beta2) {
+        RadamArgs args;
+        args.step = step;
+        args.beta2 = beta2;
+        return args.rectification();
+    };
+    CHECK(rectification(5, 0.999) == 0.0);
+    CHECK(rectification(6, 0.999) == Approx(0.02582111).epsilon(1e-6));
+    CHECK(rectification(10000, 0.999) == Approx(0.9997733).epsilon(1e-6));
+    CHECK(rectification(6, 0.9) == Approx(0.25517681).epsilon(1e-6));
+    CHECK(rectification(100000, 0.6) == 0.0);  // rho never passes 4
+}
+
+TEMPLATE_TEST_CASE("Clipping by value limits every element and keeps NaN", "[reference]", float,
+                   double) {
+    Array<TestType> g({5}, {-3, -0.5, std::nan(""), 0.25, 2});
+    reference::clip_values(on_reference, g, 0.5);
+    CHECK(g[0] == TestType(-0.5));
+    CHECK(g[1] == TestType(-0.5));
+    CHECK(std::isnan(g[2]));
+    CHECK(g[3] == TestType(0.25));
+    CHECK(g[4] == TestType(0.5));
 }
 
 TEMPLATE_TEST_CASE("A step over segments: scales, decay, frozen slices and gaps", "[reference]",

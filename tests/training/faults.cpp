@@ -29,8 +29,6 @@ void check_fault(const Fault& fault, const Limits& limits = {}) {
     CHECK(well_formed_error(outcome.err));
 }
 
-bool is_empty(const fs::path& folder) { return fs::directory_iterator(folder) == fs::directory_iterator{}; }
-
 }  // namespace
 
 TEST_CASE("wrong inputs to train_cvt are refused before anything is made") {
@@ -79,7 +77,7 @@ TEST_CASE("wrong inputs to train_cvt are refused before anything is made") {
     there.folder = work.path.string();
     for (const Fault& fault : faults) {
         check_fault(fault, there);
-        CHECK(is_empty(work.path));  // no run folder
+        CHECK(fs::is_empty(work.path));  // no run folder
     }
     CHECK(read(folder / "used/thesis.txt") == "mine");
     CHECK(read(folder / "file") == "I am a file");
@@ -126,7 +124,7 @@ TEST_CASE("a dry run announces the run and makes nothing") {
         CHECK(outcome.out.find(part) != std::string::npos);
     }
     CHECK(outcome.err.empty());
-    CHECK(is_empty(folder.path));
+    CHECK(fs::is_empty(folder.path));
 }
 
 TEST_CASE("a loss that is not finite stops the run before the update") {
@@ -144,7 +142,7 @@ TEST_CASE("a loss that is not finite stops the run before the update") {
     CHECK(dump.find("images")->shape == fovea::Shape{20, 28, 28, 1});
     CHECK(dump.find("labels")->shape == fovea::Shape{20});
     CHECK_FALSE(fs::exists(run + "/model.safetensors"));
-    CHECK(is_empty(fs::path(run) / "checkpoints"));
+    CHECK(fs::is_empty(fs::path(run) / "checkpoints"));
 }
 
 TEST_CASE("a run that diverges keeps finite checkpoints, and diverges again in the same step") {
