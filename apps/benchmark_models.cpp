@@ -61,6 +61,13 @@ int benchmark_models(const Flags& flags) {
     std::vector<std::string> globs = flags.all("GLOB");
     if (globs.empty()) globs = {"*"};
     const std::vector<std::string> names = models_matching(globs);
+    if (flags.given("--dump")) {
+        if (names.size() > 1) throw Error("C04", "--dump takes one model", "GLOB", names.front());
+        settings.model = names.front();
+        use_threads(flags.threads);
+        dump_for_comparison(settings, flags.text("--dump"));
+        return 0;
+    }
     const bool table = !flags.json && !flags.quiet;
     if (table) {
         std::printf("%s\n%s, median of %lld steps after %lld\n\n%s\n", version_line().c_str(),
@@ -110,7 +117,9 @@ int main(int argc, char** argv) {
             {"--img-size", "N", "side of the images; 0 = the model's own", "0"},
             {"--in-chans", "N", "channels of the images; 0 = the model's own", "0"},
             {"--classes", "N", "classes; 0 = the model's own", "0"},
-            {"--csv", "FILE", "write a table with timm's columns", ""}};
+            {"--csv", "FILE", "write a table with timm's columns", ""},
+            {"--dump", "FILE",
+             "instead of measuring, write weights, images, logits and losses (safetensors)", ""}};
         app.examples = {"benchmark_models cvt_28 --train --threads 2",
                         "benchmark_models 'cvt*' --batch 32 --csv infer.csv"};
         const std::optional<Flags> flags = parse_flags(argc, argv, app);

@@ -7,6 +7,7 @@
 #include "apps/common/run_app.h"
 #include "apps/common/trained_run.h"
 #include "core/error.h"
+#include "core/serialize/atomic_file.h"
 
 namespace {
 
@@ -22,7 +23,9 @@ int evaluate(const Flags& flags) {
         throw Error("C23", "the run had no validation images", "--split val", "--split test");
     const std::filesystem::path folder =
         flags.out.empty() ? trained.run.eval() : std::filesystem::path(flags.out);
-    std::filesystem::create_directories(folder);
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) throw file_error(failed.value(), "create", folder.string());
     PredictionsFile predictions(folder / "predictions.csv", experiment.class_names);
     const Metrics scores = evaluate_model(*trained.model, data, trained.config, &predictions);
     predictions.finish();

@@ -49,24 +49,23 @@ Tensor ConvAttention::heads_of(const Tensor& tokens, const Linear& projection) c
 Tensor ConvAttention::forward(const Tensor& x, std::int64_t height, std::int64_t width,
                               bool class_token, const Pass& pass) const {
     const std::int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
-    Tensor q = x, k = x, v = x;
+    Tensor map;
     if (config.conv_projection) {
         // Tokens are rows of a channels-last map, so this is a view (a copy only behind a class token).
         const Tensor patches = class_token ? ops::slice(x, 1, 1, tokens) : x;
-        const Tensor map = ops::reshape(patches, {batch, height, width, channels});
-        const auto projected = [&](const ConvProjection& projection) {
-            const Tensor y = projection.forward(map, pass);
-            const Tensor rows = ops::reshape(y, {batch, y.size(1) * y.size(2), channels});
-            return class_token ? ops::concat({ops::slice(x, 1, 0, 1), rows}, 1) : rows;
-        };
-        q = projected(conv_proj_q);
-        k = projected(conv_proj_k);
-        v = projected(conv_proj_v);
+        map = ops::reshape(patches, {batch, height, width, channels});
     }
-    const Tensor mixed =
-        ops::attention(heads_of(q, proj_q), heads_of(k, proj_k), heads_of(v, proj_v), config.scale);
-    const Tensor joined = ops::reshape(mixed, {batch, q.size(1), channels});
-    return proj_drop.forward(proj.forward(joined), pass);
+    const auto projected = [&](const ConvProjection& projection) {
+        if (!config.conv_projection) return x;
+        const Tensor y = projection.forward(map, pass);
+        const Tensor rows = ops::reshape(y, {batch, y.size(1) * y.size(2), channels});
+        return class_token ? ops::concat({ops::slice(x, 1, 0, 1), rows}, 1) : rows;
+    };
+    const Tensor q = heads_of(projected(conv_proj_q), proj_q);
+    const Tensor k = heads_of(projected(conv_proj_k), proj_k);
+    const Tensor v = heads_of(projected(conv_proj_v), proj_v);
+    const Tensor mixed = ops::attention(q, k, v, config.scale);
+    return proj_drop.forward(proj.forward(ops::reshape(mixed, {batch, q.size(1), channels})), pass);
 }
 
 }  // namespace fovea

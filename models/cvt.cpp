@@ -75,10 +75,12 @@ void CvtBlock::visit(Visitor& v) {
 
 Tensor CvtBlock::forward(const Tensor& x, std::int64_t height, std::int64_t width, bool class_token,
                          const Pass& pass) const {
-    const Tensor normed = norm1.forward(x);
-    const Tensor mixed = packed ? packed_attn.forward(normed, pass)
-                                : attn.forward(normed, height, width, class_token, pass);
-    const Tensor attended = drop_path1.add(x, mixed, pass);
+    const auto mixed = [&] {
+        const Tensor normed = norm1.forward(x);
+        return packed ? packed_attn.forward(normed, pass)
+                      : attn.forward(normed, height, width, class_token, pass);
+    };
+    const Tensor attended = drop_path1.add(x, mixed(), pass);
     return drop_path2.add(attended, mlp.forward(norm2.forward(attended), pass), pass);
 }
 
@@ -104,19 +106,18 @@ void CvtStage::visit(Visitor& v) {
     v("blocks", blocks);
 }
 
-CvtStage::Output CvtStage::forward(const Tensor& x, const Pass& pass) const {
-    const Tensor map = patch_embed.forward(x);
-    const std::int64_t batch = map.size(0), height = map.size(1), width = map.size(2),
-                       channels = map.size(3);
+CvtStage::Output CvtStage::forward(Tensor x, const Pass& pass) const {
+    x = patch_embed.forward(x);  // x is always the latest tensor, so that inference keeps no other
+    const std::int64_t batch = x.size(0), height = x.size(1), width = x.size(2),
+                       channels = x.size(3);
     const bool with_token = cls_token.value.defined();
-    Tensor tokens = ops::reshape(map, {batch, height * width, channels});
-    if (with_token) tokens = ops::concat({ops::expand(cls_token, {batch, 1, channels}), tokens}, 1);
-    tokens = pos_drop.forward(tokens, pass);
-    for (const CvtBlock& block : blocks)
-        tokens = block.forward(tokens, height, width, with_token, pass);
-    if (!with_token) return {ops::reshape(tokens, {batch, height, width, channels}), {}};
-    const Tensor patches = ops::slice(tokens, 1, 1, tokens.size(1));
-    return {ops::reshape(patches, {batch, height, width, channels}), ops::slice(tokens, 1, 0, 1)};
+    x = ops::reshape(x, {batch, height * width, channels});
+    if (with_token) x = ops::concat({ops::expand(cls_token, {batch, 1, channels}), x}, 1);
+    x = pos_drop.forward(x, pass);
+    for (const CvtBlock& block : blocks) x = block.forward(x, height, width, with_token, pass);
+    if (!with_token) return {ops::reshape(x, {batch, height, width, channels}), {}};
+    const Tensor patches = ops::slice(x, 1, 1, x.size(1));
+    return {ops::reshape(patches, {batch, height, width, channels}), ops::slice(x, 1, 0, 1)};
 }
 
 Cvt::Cvt(const CvtConfig& config) : config_(config) {
@@ -142,7 +143,7 @@ void Cvt::visit(Visitor& v) {
 
 Tensor Cvt::forward(const Tensor& images, const Pass& pass) const {
     CvtStage::Output out{images, {}};
-    for (const CvtStage& stage : stages_) out = stage.forward(out.map, pass);
+    for (const CvtStage& stage : stages_) out = stage.forward(std::move(out.map), pass);
     if (config_.mean_head) {
         const Tensor tokens = ops::reshape(out.map, {out.map.size(0), -1, out.map.size(3)});
         return head_.forward(ops::mean(norm_.forward(tokens), {1}));

@@ -87,7 +87,7 @@ struct CvtStage : Module {
         Tensor map;          ///< [B,P,Q,C]
         Tensor class_token;  ///< [B,1,C], or undefined
     };
-    Output forward(const Tensor& x, const Pass& pass) const;
+    Output forward(Tensor x, const Pass& pass) const;
 };
 
 class Cvt : public Classifier {
@@ -117,7 +117,7 @@ private:
     Linear head_;
 };
 
-/// Named configurations: cvt13, cvt21, cvt_w24 (Microsoft), cvt_28 and cvt_64 (small images),
+/// Named configurations: cvt13, cvt21, cvt_w24 (Microsoft), cvt_28, cvt_28_wide and cvt_64 (small images),
 /// cvt_tiny (tests). Nothing for another name.
 std::optional<CvtConfig> cvt_preset(std::string_view name);
 

@@ -27,8 +27,9 @@ std::unique_ptr<Classifier> make_cvt(const std::string& name, const ModelOptions
 
 const std::map<std::string, Maker>& table() {
     static const std::map<std::string, Maker> models = {
-        {"cvt13", make_cvt},  {"cvt21", make_cvt},    {"cvt_28", make_cvt},
-        {"cvt_64", make_cvt}, {"cvt_tiny", make_cvt}, {"cvt_w24", make_cvt},
+        {"cvt13", make_cvt},       {"cvt21", make_cvt},  {"cvt_28", make_cvt},
+        {"cvt_28_wide", make_cvt}, {"cvt_64", make_cvt}, {"cvt_tiny", make_cvt},
+        {"cvt_w24", make_cvt},
     };
     return models;
 }

@@ -21,8 +21,7 @@ std::map<std::string, Slot> slots_of(Module& model) {
     return slots;
 }
 
-void put(const std::string& name, const Slot& slot, const Tensor& value,
-         const std::string& where) {
+void put(const std::string& name, const Slot& slot, const Tensor& value, const std::string& where) {
     const Shape& s = slot.value.shape();
     const Shape wanted = slot.layout == Layout::ConvWeight ? Shape{s[0], s[3], s[1], s[2]} : s;
     if (!(value.shape() == wanted))

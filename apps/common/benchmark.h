@@ -54,6 +54,7 @@ public:
     double run();
 
     Classifier& model() const { return *model_; }
+    const Tensor& images() const { return images_; }
 
 private:
     double train();
@@ -68,6 +69,11 @@ private:
 
 /// Errors: C20 no such model, M01 out of memory.
 BenchmarkResult benchmark(const BenchmarkSettings& settings);
+
+/// Writes what another implementation needs to show that it is the same model: the fresh weights in
+/// checkpoint layout, "images" [B,H,W,C], their "logits" in inference, and the "losses" of the first
+/// five training steps. Errors: those of safetensors.h.
+void dump_for_comparison(BenchmarkSettings settings, const std::string& path);
 
 /// Best of several products of two fp32 matrices [2048, 2048], GFLOP/s.
 double sgemm_ceiling(Device device);

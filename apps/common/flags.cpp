@@ -44,9 +44,16 @@ void add_common(CLI::App& cli, const AppSpec& app, Flags& flags, Raw& raw) {
     }
     add_text(cli, "--config", raw.config);
     // One value each time, so that a following flag or file is not swallowed.
-    cli.add_option("--set", raw.sets)->type_size(1)->expected(1)->take_all();
+    cli.add_option("--set", raw.sets)
+        ->type_size(1)
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_all();
     cli.add_flag("--quick", raw.quick);
-    cli.add_option("--resume", raw.resume)->expected(0, 1)->trigger_on_parse();
+    cli.add_option("--resume", raw.resume)
+        ->expected(0, 1)
+        ->allow_extra_args(false)
+        ->trigger_on_parse();
     cli.add_flag("--fork", flags.fork);
     cli.add_flag("--dry-run", flags.dry_run);
     for (const KeySpec& spec : schema()) {
@@ -57,7 +64,7 @@ void add_common(CLI::App& cli, const AppSpec& app, Flags& flags, Raw& raw) {
             cli.add_flag_callback(spec.flag, [&target] { target = {"true"}; });
             cli.add_flag_callback("--no-" + name, [&target] { target = {"false"}; });
         } else {
-            cli.add_option(spec.flag, target)->expected(1)->take_last();
+            cli.add_option(spec.flag, target)->expected(1)->allow_extra_args(false)->take_last();
         }
     }
 }
@@ -68,7 +75,10 @@ void add_own(CLI::App& cli, const AppSpec& app, Flags& flags, Raw& raw) {
         if (flag.value.empty()) {
             cli.add_flag(flag.name, raw.switches[flag.name]);
         } else {
-            cli.add_option(flag.name, flags.values[flag.name])->expected(1)->take_last();
+            cli.add_option(flag.name, flags.values[flag.name])
+                ->expected(1)
+                ->allow_extra_args(false)
+                ->take_last();
         }
     }
     for (const PositionalSpec& positional : app.positionals) {

@@ -2,13 +2,14 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 
+#include "apps/common/announce.h"
 #include "apps/common/csv_log.h"
 #include "apps/common/env_info.h"
 #include "apps/common/experiment.h"
 #include "apps/common/finish.h"
 #include "apps/common/interrupt.h"
-#include "apps/common/plots.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
 #include "apps/common/training_state.h"
@@ -40,7 +41,7 @@ public:
     /// Says what would be trained, and makes nothing.
     void dry_run() {
         progress_.emplace(ProgressOptions{.quiet = flags_.quiet});
-        announce();
+        announce(config_, experiment_, loader_.samples(), state_, *progress_);
     }
 
     /// Trains in `run`, from the start or from `from`.
@@ -48,10 +49,10 @@ public:
         run_ = run;
         progress_.emplace(ProgressOptions{.quiet = flags_.quiet, .log_file = run.train_log()});
         const SignalGuard signals;
-        announce();
+        announce(config_, experiment_, loader_.samples(), state_, *progress_);
         progress_->line("run      " + run.path().string());
         if (from) resume(*from);
-        plot_learning_rates();
+        plot_rates(*run_, state_, steps_per_epoch_, *progress_);
         TrainingLog log(*run_);
         while (state_.epochs_done < epochs_ && !reached_limit()) {
             const double start = seconds_now();
@@ -100,47 +101,6 @@ private:
         options.threads = config_.get<int>("data.loader_threads");
         options.prefetch = config_.get<int>("data.prefetch");
         return options;
-    }
-
-    void announce() {
-        const auto integer = [this](const char* key) {
-            return static_cast<long long>(config_.get<std::int64_t>(key));
-        };
-        const CosineSchedule& schedule = state_.schedule;
-        const auto line = [this](const char* format, auto... values) {
-            char text[200];
-            std::snprintf(text, sizeof text, format, values...);
-            progress_->line(text);
-        };
-        progress_->line("device   " + config_.get<std::string>("train.device") + ": " + cpu_name() +
-                        ", " + std::to_string(integer("train.threads")) + " threads");
-        progress_->line("data     " + experiment_.train->name() + "  " +
-                        std::to_string(loader_.samples()) + " training images, " +
-                        std::to_string(experiment_.watched()->size()) + " " +
-                        (experiment_.val ? "validation" : "test") + " images");
-        line("model    %s  %lld parameters  %.2f MMAC  %lldx%lldx%lld -> %zu classes",
-             config_.get<std::string>("model.name").c_str(),
-             static_cast<long long>(parameter_count(*state_.model)),
-             static_cast<double>(state_.model->macs()) / 1e6, integer("data.image_size"),
-             integer("data.image_size"), integer("data.in_channels"),
-             experiment_.class_names.size());
-        line("steps    %lld = %lld epochs of %lld, %lld images each",
-             static_cast<long long>(schedule.total_steps), static_cast<long long>(epochs_),
-             static_cast<long long>(steps_per_epoch_),
-             static_cast<long long>(accum_) * integer("train.batch"));
-        if (schedule.warmup_steps > 0)
-            line("rate     %g at step 1, %g at step %lld, %g at the end", schedule.at(0),
-                 schedule.lr, static_cast<long long>(schedule.warmup_steps + 1), schedule.min_lr);
-        else
-            line("rate     %g at step 1, %g at the end", schedule.lr, schedule.min_lr);
-    }
-
-    void plot_learning_rates() {
-        std::vector<double> rates;
-        for (std::int64_t s = 0; s < state_.schedule.total_steps; ++s)
-            rates.push_back(state_.schedule.at(s));
-        plot_schedule(*run_, rates, steps_per_epoch_,
-                      [this](const std::string& w) { progress_->warning(w); });
     }
 
     bool reached_limit() const {
@@ -253,7 +213,7 @@ private:
         const bool best = measured && experiment_.val && scores.top1 > state_.best_top1;
         if (best) state_.best_top1 = scores.top1;
         progress_->end_epoch({row.train_loss, row.train_top1, row.eval_loss, row.eval_top1,
-                             row.eval_top5, seconds, best});
+                              row.eval_top5, seconds, best});
         log.sync();
         if (best) {
             const StateSnapshot s = snapshot(state_, config_, experiment_.class_names);
@@ -273,7 +233,7 @@ private:
             flags_.command.empty() ? "train" : flags_.command.front(), "--resume",
             run_->path().string()};
         progress_->line(std::string("stopped  by ") + signal_name(stop_signal()) + " after step " +
-                       std::to_string(state_.steps()) + "; saved. Go on with:");
+                        std::to_string(state_.steps()) + "; saved. Go on with:");
         progress_->line("         " + resume_line(command));
         return exit_status(stop_signal());
     }
@@ -304,23 +264,6 @@ private:
     std::optional<Progress> progress_;
 };
 
-/// A run goes on in its own folder only as it began: Error C22 for the number of compute threads, C08
-/// for any other setting that alters the result.
-void refuse_other_settings(const LoadedCheckpoint& from, const Config& config) {
-    const auto saved_threads = static_cast<std::int64_t>(from.checkpoint.threads),
-               threads = config.get<std::int64_t>("train.threads");
-    if (saved_threads != threads)
-        throw Error("C22",
-                    "the run was trained with " + std::to_string(saved_threads) +
-                        " compute threads, this start has " + std::to_string(threads) +
-                        "; the number is part of the result",
-                    "--resume",
-                    "--threads " + std::to_string(saved_threads) + ", or --fork for a new run");
-    Config saved;
-    apply_toml(saved, from.checkpoint.config, from.path, {});
-    refuse_changes(saved, config);
-}
-
 }  // namespace
 
 int train(Flags& flags) {
@@ -342,10 +285,10 @@ int train(Flags& flags) {
         return 0;
     }
     // Nothing is written before all settings have proved to fit together.
-    const RunFolder run = same_folder
-                              ? RunFolder::open(flags.resume_dir)
-                              : RunFolder::create(config.get<std::string>("model.name"),
-                                                  config.get<std::int64_t>("train.seed"), flags.out);
+    const RunFolder run =
+        same_folder ? RunFolder::open(flags.resume_dir)
+                    : RunFolder::create(config.get<std::string>("model.name"),
+                                        config.get<std::int64_t>("train.seed"), flags.out);
     if (same_folder) remove_leftovers(run);
     run.write_config(config.to_toml());
     run.write_env(env_json({.command = flags.command,

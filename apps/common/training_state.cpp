@@ -91,6 +91,21 @@ StateSnapshot snapshot(const TrainingState& state, const Config& config,
     return out;
 }
 
+void refuse_other_settings(const LoadedCheckpoint& from, const Config& config) {
+    const auto saved_threads = static_cast<std::int64_t>(from.checkpoint.threads),
+               threads = config.get<std::int64_t>("train.threads");
+    if (saved_threads != threads)
+        throw Error("C22",
+                    "the run was trained with " + std::to_string(saved_threads) +
+                        " compute threads, this start has " + std::to_string(threads) +
+                        "; the number is part of the result",
+                    "--resume",
+                    "--threads " + std::to_string(saved_threads) + ", or --fork for a new run");
+    Config saved;
+    apply_toml(saved, from.checkpoint.config, from.path, {});
+    refuse_changes(saved, config);
+}
+
 void restore(TrainingState& state, const Checkpoint& checkpoint, const std::string& path) {
     std::map<std::string, const NamedTensor*> saved;
     for (const NamedTensor& t : checkpoint.tensors) saved[t.name] = &t;

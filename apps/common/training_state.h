@@ -48,6 +48,10 @@ struct StateSnapshot {
 StateSnapshot snapshot(const TrainingState& state, const Config& config,
                        const std::vector<std::string>& classes);
 
+/// A run goes on in its own folder only as it began: Error C22 for another number of compute threads,
+/// C08 for any other setting that alters the result.
+void refuse_other_settings(const LoadedCheckpoint& from, const Config& config);
+
 /// Puts a checkpoint back. Errors: K03 a wrong shape, K04 a missing tensor, K15 missing texts.
 void restore(TrainingState& state, const Checkpoint& checkpoint, const std::string& path);
 

@@ -57,13 +57,17 @@ struct SliceOp : Node {
 
     void backward(const Tensor& dy) override {
         const GradSink::Buffer dx = dx_.open();
-        // The first slice of a tensor to come back also clears what the other slices will fill.
-        if (dx.mode == GradMode::Overwrite) kernels::fill(dy.stream(), dx.view, 0.0);
         View part = dx.view;
         part.shape.dims[axis_] = end_ - begin_;
         part.data =
             static_cast<std::byte*>(part.data) +
             static_cast<std::size_t>(begin_ * part.strides.dims[axis_]) * size_of(part.dtype);
+        if (dx.mode == GradMode::Overwrite) {
+            // The first slice of a tensor to come back also clears what the other slices will fill.
+            kernels::fill(dy.stream(), dx.view, 0.0);
+            kernels::copy(dy.stream(), part, dy);
+            return;
+        }
         const Tensor sum = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
         kernels::binary(dy.stream(), sum.view(), part, dy, Binary::Add);
         kernels::copy(dy.stream(), part, sum);

@@ -1,5 +1,7 @@
 #include "kernels/cpu/scratch.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -10,7 +12,7 @@
 namespace fovea::kernels::cpu {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kPage = 4096, kHugePage = std::size_t{2} << 20;
 
 class Buffer {
 public:
@@ -28,11 +30,14 @@ private:
     void grow(std::size_t bytes) {
         std::free(data_);
         data_ = nullptr;
-        size_ = (bytes / kHugePage + 1) * kHugePage;
-        data_ = std::aligned_alloc(kHugePage, size_);
+        // Doubling, so that a few calls of rising size settle it; small ones cost no huge page.
+        const bool large = bytes > kHugePage / 2;
+        const std::size_t align = large ? kHugePage : kPage;
+        size_ = large ? (bytes / kHugePage + 1) * kHugePage : std::bit_ceil(std::max(bytes, kPage));
+        data_ = std::aligned_alloc(align, size_);
         if (data_ == nullptr) throw std::bad_alloc();
 #ifdef __linux__
-        madvise(data_, size_, MADV_HUGEPAGE);  // a hint: failure only costs speed
+        if (large) madvise(data_, size_, MADV_HUGEPAGE);  // a hint: failure only costs speed
 #endif
     }
 

@@ -1,5 +1,6 @@
-// Scratch memory of a thread: grows, is never returned while the thread lives, sits on huge pages.
-// In the steady state of a training loop a kernel therefore neither allocates nor faults pages in.
+// Scratch memory of a thread: grows, is never returned while the thread lives, sits on huge pages
+// where it is large. In the steady state of a training loop a kernel therefore neither allocates nor
+// faults pages in.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@ namespace fovea::kernels::cpu {
 /// Independent buffers, so that a kernel may use several at once.
 enum class ScratchSlot { Library, Weights, Work };
 
-/// At least `bytes` bytes, aligned to 2 MiB. Valid until the thread's next call with the same slot;
+/// At least `bytes` bytes, aligned to a page. Valid until the thread's next call with the same slot;
 /// contents are undefined. Throws std::bad_alloc.
 void* scratch(ScratchSlot slot, std::size_t bytes);
 

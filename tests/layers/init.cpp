@@ -66,8 +66,8 @@ TEST_CASE("uniform within PyTorch's bound") {
 
 TEST_CASE("values are a function of seed and name, and a longer tensor begins as a shorter one") {
     const auto draw = [](std::uint64_t seed, const char* name, std::int64_t n, DType dtype) {
-        const Tensor t = Tensor::zeros(
-            {n}, dtype, dtype == DType::F64 ? Device::reference() : Device::cpu());
+        const Tensor t =
+            Tensor::zeros({n}, dtype, dtype == DType::F64 ? Device::reference() : Device::cpu());
         init::truncated_normal(t, 0.02, init::site_of(seed, name));
         return t.to_vector();
     };

@@ -94,16 +94,15 @@ TEST_CASE("parameters come in the order of Microsoft's state_dict, with its name
         names.push_back(p.name);
         shapes[p.name] = checkpoint_shape(*p.parameter);
     }
-    const std::vector<std::string> expected_begin = {
-        "stage0.patch_embed.proj.weight",
-        "stage0.patch_embed.proj.bias",
-        "stage0.patch_embed.norm.weight",
-        "stage0.patch_embed.norm.bias",
-        "stage0.blocks.0.norm1.weight",
-        "stage0.blocks.0.norm1.bias",
-        "stage0.blocks.0.attn.conv_proj_q.conv.weight",
-        "stage0.blocks.0.attn.conv_proj_q.bn.weight",
-        "stage0.blocks.0.attn.conv_proj_q.bn.bias"};
+    const std::vector<std::string> expected_begin = {"stage0.patch_embed.proj.weight",
+                                                     "stage0.patch_embed.proj.bias",
+                                                     "stage0.patch_embed.norm.weight",
+                                                     "stage0.patch_embed.norm.bias",
+                                                     "stage0.blocks.0.norm1.weight",
+                                                     "stage0.blocks.0.norm1.bias",
+                                                     "stage0.blocks.0.attn.conv_proj_q.conv.weight",
+                                                     "stage0.blocks.0.attn.conv_proj_q.bn.weight",
+                                                     "stage0.blocks.0.attn.conv_proj_q.bn.bias"};
     REQUIRE(names.size() > expected_begin.size());
     CHECK(std::equal(expected_begin.begin(), expected_begin.end(), names.begin()));
     CHECK(names[names.size() - 4] == "norm.weight");
@@ -164,9 +163,9 @@ TEST_CASE("every parameter of every small model gets a finite gradient") {
             model->initialise(2);
             {
                 Tape tape;
-                tape.backward(test::loss_of(
-                    *model, test::pictures({4, 28, 28, 1}, DType::F32, Device::cpu()),
-                    test::labels(4, 10, Device::cpu()), {true, 1, 1}));
+                tape.backward(
+                    test::loss_of(*model, test::pictures({4, 28, 28, 1}, DType::F32, Device::cpu()),
+                                  test::labels(4, 10, Device::cpu()), {true, 1, 1}));
             }
             for (const NamedParameter& p : parameters_of(*model)) {
                 CAPTURE(p.name);

@@ -45,7 +45,8 @@ public:
             const std::size_t at = site(i).bits_of(static_cast<std::uint64_t>(k)) % gradient.size();
             std::vector<double> direction(gradient.size(), 0.0);
             direction[at] = 1.0;
-            const double slope = (moved(i, direction, kStep) - moved(i, direction, -kStep)) / (2 * kStep);
+            const double slope =
+                (moved(i, direction, kStep) - moved(i, direction, -kStep)) / (2 * kStep);
             worst = std::max(worst, std::abs(slope - gradient[at]) / scale);
         }
         return worst;
@@ -136,7 +137,9 @@ TEST_CASE("the gradient of a CvT in training, with dropout and drop-path") {
     check(with_dropout(tiny()), {true, 9, 4}, 4, 20);
 }
 
-TEST_CASE("the gradient of a CvT with its batch's statistics") { check(tiny(), {true, 9, 4}, 1, 20); }
+TEST_CASE("the gradient of a CvT with its batch's statistics") {
+    check(tiny(), {true, 9, 4}, 1, 20);
+}
 
 TEST_CASE("the gradient of a CvT with running statistics") { check(tiny(), {}, 0, 20); }
 

@@ -92,8 +92,9 @@ TEST_CASE("cosine with warm-up") {
     CHECK(s.at(9) < 1e-3);
     CHECK(s.at(10) == 1e-3);
     CHECK(s.at(60) == Approx(0.5 * (1e-3 + 1e-5)).epsilon(1e-14));
-    CHECK(s.at(35) ==
-          Approx(1e-5 + 0.5 * (1e-3 - 1e-5) * (1.0 + std::cos(std::numbers::pi / 4))).epsilon(1e-14));
+    CHECK(
+        s.at(35) ==
+        Approx(1e-5 + 0.5 * (1e-3 - 1e-5) * (1.0 + std::cos(std::numbers::pi / 4))).epsilon(1e-14));
     CHECK(s.at(109) > 1e-5);
     CHECK(s.at(109) < 1.03e-5);
     CHECK(s.at(110) == 1e-5);

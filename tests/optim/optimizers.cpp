@@ -102,9 +102,9 @@ TEST_CASE("AdamW, Adam and AMSGrad") {
 }
 
 TEST_CASE("SGD with and without momentum") {
-    for (const auto& options : {SgdOptions{}, SgdOptions{.momentum = 0.9},
-                                SgdOptions{.momentum = 0.9, .dampening = 0.3},
-                                SgdOptions{.momentum = 0.9, .nesterov = true}}) {
+    for (const auto& options :
+         {SgdOptions{}, SgdOptions{.momentum = 0.9}, SgdOptions{.momentum = 0.9, .dampening = 0.3},
+          SgdOptions{.momentum = 0.9, .nesterov = true}}) {
         CAPTURE(options.momentum, options.dampening, options.nesterov);
         check<Sgd>(options, [=] {
             std::vector<double> b(92);
@@ -112,8 +112,8 @@ TEST_CASE("SGD with and without momentum") {
                 g += (decays(i) ? 0.1 : 0.0) * p;
                 b[i] = t == 1 ? g : options.momentum * b[i] + (1.0 - options.dampening) * g;
                 const double step = options.momentum == 0.0 ? g
-                                    : options.nesterov     ? g + options.momentum * b[i]
-                                                           : b[i];
+                                    : options.nesterov      ? g + options.momentum * b[i]
+                                                            : b[i];
                 return p - rate(t) * step;
             };
         });

@@ -115,8 +115,8 @@ TEST_CASE("frozen parameters and scaled rates") {
     test::set_gradients(store, 1);
     adam.step(store, 0.01);
     const std::vector<double> after = test::values_of(model);
-    for (std::size_t i = 0; i < 54; ++i) REQUIRE(after[i] == before[i]);      // conv.weight
-    for (std::size_t i = 88; i < 92; ++i) CHECK(after[i] == before[i]);       // head.bias
+    for (std::size_t i = 0; i < 54; ++i) REQUIRE(after[i] == before[i]);  // conv.weight
+    for (std::size_t i = 88; i < 92; ++i) CHECK(after[i] == before[i]);   // head.bias
     // Adam's first step is the rate itself, whatever the gradient.
     for (std::size_t i = 54; i < 57; ++i)
         CHECK(std::abs(after[i] - before[i]) == Approx(0.02).epsilon(1e-4));  // conv.bias

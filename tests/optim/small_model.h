@@ -25,8 +25,7 @@ struct SmallModel : fovea::Module {
         for (const fovea::NamedParameter& p : fovea::parameters_of(*this)) {
             std::vector<double> numbers(static_cast<std::size_t>(p.parameter->value.numel()));
             for (double& x : numbers) x = value = std::fmod(value * 7.31 + 0.173, 2.0) - 1.0;
-            p.parameter->value.copy_from(
-                fovea::Tensor::from(numbers, p.parameter->value.shape()));
+            p.parameter->value.copy_from(fovea::Tensor::from(numbers, p.parameter->value.shape()));
         }
         fovea::move_to(*this, device, dtype);
     }

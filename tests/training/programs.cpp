@@ -37,9 +37,8 @@ std::string big_endian(std::uint32_t value) {
 
 void write_split(const fs::path& folder, const std::string& name, int count, std::uint64_t seed) {
     const fovea::RandomSite noise{seed};
-    std::string pictures =
-        big_endian(0x803) + big_endian(static_cast<std::uint32_t>(count)) + big_endian(28) +
-        big_endian(28);
+    std::string pictures = big_endian(0x803) + big_endian(static_cast<std::uint32_t>(count)) +
+                           big_endian(28) + big_endian(28);
     std::string labels = big_endian(0x801) + big_endian(static_cast<std::uint32_t>(count));
     std::uint64_t pixel = 0;
     for (int i = 0; i < count; ++i) {
@@ -107,8 +106,8 @@ bool Process::running() {
 Outcome Process::wait() {
     if (!ended_) waitpid(pid_, &raw_status_, 0);
     ended_ = true;
-    const int status = WIFEXITED(raw_status_) ? WEXITSTATUS(raw_status_)
-                                              : 128 + WTERMSIG(raw_status_);
+    const int status =
+        WIFEXITED(raw_status_) ? WEXITSTATUS(raw_status_) : 128 + WTERMSIG(raw_status_);
     return {status, read(output_ / "out"), read(output_ / "err")};
 }
 
@@ -151,9 +150,9 @@ void flip_bit(const fs::path& file, std::size_t at) {
 }
 
 Arguments short_run(const std::string& out, const Arguments& more) {
-    Arguments arguments = {"--data",   data(), "--config",  "cvt_tiny", "--epochs",
-                           "3",        "--batch", "20",     "--warmup", "0.5",
-                           "--threads", "1",   "--out",     out};
+    Arguments arguments = {"--data",    data(),    "--config", "cvt_tiny", "--epochs",
+                           "3",         "--batch", "20",       "--warmup", "0.5",
+                           "--threads", "1",       "--out",    out};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
 }
@@ -171,9 +170,7 @@ Outcome resume(const std::string& folder, const Arguments& more) {
     return train(arguments);
 }
 
-int rows(const fs::path& file) {
-    return static_cast<int>(fovea::apps::read_csv(file).rows.size());
-}
+int rows(const fs::path& file) { return static_cast<int>(fovea::apps::read_csv(file).rows.size()); }
 
 std::string repeatable_log(const std::string& folder) {
     const fovea::apps::CsvTable log = fovea::apps::read_csv(fs::path(folder) / "log.csv");

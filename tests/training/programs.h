@@ -27,9 +27,9 @@ struct Outcome {
 };
 
 struct Limits {
-    std::string folder = {};          ///< where the program runs; here if empty
-    unsigned long file_bytes = 0;     ///< RLIMIT_FSIZE: no file grows beyond this; 0 = no limit
-    bool gnuplot = false;             ///< may the program find gnuplot? Most tests save the time
+    std::string folder = {};       ///< where the program runs; here if empty
+    unsigned long file_bytes = 0;  ///< RLIMIT_FSIZE: no file grows beyond this; 0 = no limit
+    bool gnuplot = false;          ///< may the program find gnuplot? Most tests save the time
 };
 
 /// A running program of this build.

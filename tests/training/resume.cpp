@@ -13,9 +13,22 @@ namespace {
 
 // Everything that has a state or draws random numbers, at once. 600 images, 20 % held out:
 // 24 batches, so 12 steps an epoch.
-const Arguments kEverything = {"--accum", "2",      "--ema",     "0.9", "--dropout", "0.1",
-                               "--flip",  "--pad",  "2",         "--erase", "0.5",   "--drop-path",
-                               "0.2",     "--val-split", "0.2",  "--set",
+const Arguments kEverything = {"--accum",
+                               "2",
+                               "--ema",
+                               "0.9",
+                               "--dropout",
+                               "0.1",
+                               "--flip",
+                               "--pad",
+                               "2",
+                               "--erase",
+                               "0.5",
+                               "--drop-path",
+                               "0.2",
+                               "--val-split",
+                               "0.2",
+                               "--set",
                                "augment.erase_mode=pixel"};
 
 Arguments joined(Arguments a, const Arguments& b) {
@@ -68,6 +81,16 @@ TEST_CASE("so does one with accumulation, averages, dropout, augmentation and he
     }
 }
 
+TEST_CASE("so does one with two compute threads") {
+    const TempFolder folder;
+    const std::string whole = folder / "whole", run = folder / "run";
+    const Arguments few = {"--threads", "2", "--epochs", "1"};
+    train(short_run(whole, few));
+    train(short_run(run, joined(few, {"--max-steps", "7"})));
+    resume(run, {"--max-steps", "0"});
+    CHECK(difference(run, whole) == "");
+}
+
 TEST_CASE("signals stop after the step, save, say how to go on, and lose nothing") {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
         CAPTURE(signal);
@@ -95,8 +118,7 @@ TEST_CASE("SIGUSR1 saves and goes on") {
     REQUIRE_FALSE(saved(run));
     process.send(SIGUSR1);
     REQUIRE(wait_until(process, [&] { return saved(run); }));
-    const auto step =
-        fovea::load_checkpoint(run + "/checkpoints/" + fovea::kLastCheckpoint).step;
+    const auto step = fovea::load_checkpoint(run + "/checkpoints/" + fovea::kLastCheckpoint).step;
     CHECK(step >= 4);
     CHECK(step <= 30);
     CHECK(process.wait().status == 0);
@@ -121,10 +143,10 @@ TEST_CASE("a run killed again and again ends with the same bits") {
     CHECK(kills >= 2);
     // What the kill left half done: an unfinished line, a temporary of a dead process.
     write(run + "/steps.csv", read(run + "/steps.csv") + "77,3,0.");
-    write(run + "/checkpoints/last.ckpt.safetensors.tmp.1", "half");
+    write(run + "/checkpoints/last.ckpt.safetensors.tmp.4999999", "half");
     resume(run);
     CHECK(difference(run, undisturbed()) == "");
-    CHECK_FALSE(fs::exists(run + "/checkpoints/last.ckpt.safetensors.tmp.1"));
+    CHECK_FALSE(fs::exists(run + "/checkpoints/last.ckpt.safetensors.tmp.4999999"));
 }
 
 TEST_CASE("loader threads have no influence") {
