@@ -83,8 +83,6 @@ const std::vector<KeySpec> kSchema = {
 {"train.eval_every", 1, "[1, 100000]", "epochs", "validate each so many epochs", kMaths, ""},
 {"train.save_every", 1, "[1, 100000]", "epochs", "write a checkpoint each so many epochs", kFree,
     "--save-every"},
-{"train.keep", 2, "[1, 1000]", "checkpoints", "how many of the latest checkpoints stay", kFree,
-    "--keep"},
 {"train.device", "auto", "", "", "auto, cpu, reference, cuda:N", kFree, "--device"},
 {"train.threads", 0, "[0, 1024]", "threads", "compute threads, 0 = one a core; part of the result",
     kMaths, "--threads"},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """cvt_28 in plain PyTorch against benchmark_models: speed and memory of the same model on one CPU.
 
-Needs Python 3.9+ and PyTorch 2.1+ (pip install torch numpy --index-url https://download.pytorch.org/whl/cpu).
+Needs Python 3.9+ and PyTorch 2.4+ (pip install torch --index-url https://download.pytorch.org/whl/cpu).
 Neither the build nor any test uses this file.
 
     python docs/benchmarks/compare_pytorch.py build/release/bin/benchmark_models
