@@ -76,7 +76,7 @@ void filter_row(const std::uint8_t* in, std::uint8_t* out, int out_width, const 
     for (int x = 0; x < out_width; ++x, out += C) {
         const auto at = static_cast<std::size_t>(x);
         const std::int32_t* w = weights.of(at);
-        const std::uint8_t* from = in + weights.first[at] * C;
+        const std::uint8_t* from = in + std::ptrdiff_t{weights.first[at]} * C;
         std::int32_t sum[C];
         std::fill_n(sum, C, kHalf);
         for (int k = 0; k < weights.count[at]; ++k, from += C)
@@ -120,7 +120,7 @@ Image resize_nearest(const ImageView& image, int height, int width) {
     std::uint8_t* to = out.pixels.data();
     for (const int y : rows)
         for (const int x : columns)
-            to = std::copy_n(image.row(y) + x * image.channels, image.channels, to);
+            to = std::copy_n(image.row(y) + std::ptrdiff_t{x} * image.channels, image.channels, to);
     return out;
 }
 

@@ -45,7 +45,7 @@ struct BoxRule {
 
 bool random_box(const RandomSite& random, const BoxRule& rule, int height, int width, Box& box) {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        const std::uint64_t e = rule.first + 4u * static_cast<unsigned>(attempt);
+        const std::uint64_t e = rule.first + std::uint64_t{4} * static_cast<unsigned>(attempt);
         const double area = uniform(random, e, rule.area_low, rule.area_high) * height * width;
         const double ratio =
             std::exp(uniform(random, e + 1, std::log(rule.ratio_low), std::log(rule.ratio_high)));
@@ -154,7 +154,7 @@ Image Transform::resized_crop(const ImageView& image, const RandomSite& random) 
 void Transform::write(const ImageView& image, int top, int left, bool flip, float* out) const {
     const int c = options_.channels, h = options_.height, w = options_.width;
     const int first = std::clamp(-left, 0, w), last = std::clamp(image.width - left, first, w);
-    for (int y = 0; y < h; ++y, out += w * c) {
+    for (int y = 0; y < h; ++y, out += std::ptrdiff_t{w} * c) {
         const int from_row = y + top;
         const bool inside = from_row >= 0 && from_row < image.height;
         const int begin = inside ? first : w,
@@ -176,8 +176,8 @@ void Transform::write(const ImageView& image, int top, int left, bool flip, floa
             continue;
         }
         for (int x = begin; x < end; ++x) {
-            const std::uint8_t* p = row + (x + left) * c;
-            float* to = out + (flip ? w - 1 - x : x) * c;
+            const std::uint8_t* p = row + std::ptrdiff_t{x + left} * c;
+            float* to = out + std::ptrdiff_t{flip ? w - 1 - x : x} * c;
             for (int k = 0; k < c; ++k) to[k] = table_[static_cast<std::size_t>(k)][p[k]];
         }
     }

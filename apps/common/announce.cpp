@@ -35,7 +35,7 @@ void announce(const Config& config, const Experiment& experiment, std::int64_t s
          integer("optim.accum") * integer("train.batch"));
     if (schedule.warmup_steps > 0)
         line("rate     %g at step 1, %g at step %lld, %g at the end", schedule.at(0), schedule.lr,
-             static_cast<long long>(schedule.warmup_steps + 1), schedule.min_lr);
+             static_cast<long long>(schedule.warmup_steps) + 1, schedule.min_lr);
     else
         line("rate     %g at step 1, %g at the end", schedule.lr, schedule.min_lr);
 }

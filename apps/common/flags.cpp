@@ -146,7 +146,7 @@ void check_positionals(const AppSpec& app, const Flags& flags) {
 void check_choices(const AppSpec& app, const Flags& flags) {
     for (const FlagSpec& flag : app.own_flags) {
         if (flag.value.find('|') == std::string::npos || !flags.given(flag.name)) continue;
-        const std::string given = flags.text(flag.name);
+        const std::string& given = flags.text(flag.name);
         if (("|" + flag.value + "|").find("|" + given + "|") != std::string::npos) continue;
         throw Error("C04", flag.name + " is \"" + given + "\", must be one of " + flag.value,
                     flag.name, flag.name + " " + flag.value.substr(0, flag.value.find('|')));

@@ -112,13 +112,14 @@ AxisMap transposed(const AxisMap& map, std::int64_t in) {
 void weighted_sum(float* out, const float* x, const AxisMap& map, std::int64_t row,
                   std::int64_t n) {
     std::int64_t i = 0;
-    for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    constexpr std::int64_t kStep = 4 * std::int64_t{kLanes};
+    for (; i + kStep <= n; i += kStep) {
         Vec sums[4] = {};
         map.for_taps(row, [&](Tap tap) {
             const float* const from = x + tap.source * n + i;
-            for (int v = 0; v < 4; ++v) sums[v] += tap.weight * load(from + v * kLanes);
+            for (std::int64_t v = 0; v < 4; ++v) sums[v] += tap.weight * load(from + v * kLanes);
         });
-        for (int v = 0; v < 4; ++v) store(out + i + v * kLanes, sums[v]);
+        for (std::int64_t v = 0; v < 4; ++v) store(out + i + v * kLanes, sums[v]);
     }
     for (; i < n; i += kLanes) {
         const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, n - i));
