@@ -26,7 +26,7 @@ void measure(const Dataset& data, std::int64_t channels, std::vector<double>& me
                 squares[c] += v * v;
             }
         }
-        pixels += static_cast<double>(sample.image.bytes() / own);
+        pixels += static_cast<double>(sample.image.bytes()) / static_cast<double>(own);
     }
     const auto rounded = [](double v) { return std::round(v * 1e4) / 1e4; };
     mean.clear();

@@ -1,7 +1,7 @@
 #include "apps/common/interrupt.h"
 
-#include <signal.h>
 #include <unistd.h>
+#include <csignal>
 
 namespace fovea::apps {
 namespace {
