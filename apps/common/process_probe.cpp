@@ -1,9 +1,9 @@
 #include "apps/common/process_probe.h"
 
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <fstream>
 #include <string>
 

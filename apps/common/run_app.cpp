@@ -1,8 +1,7 @@
 #include "apps/common/run_app.h"
 
-#include <signal.h>
-
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
