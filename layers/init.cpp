@@ -33,7 +33,8 @@ void uniform(const Tensor& t, double bound, const RandomSite& site) {
 }
 
 double default_bound(const Tensor& weight) {
-    return 1.0 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
+    const std::int64_t fan_in = weight.numel() / weight.size(0);
+    return 1.0 / std::sqrt(static_cast<double>(fan_in));
 }
 
 }  // namespace fovea::init

@@ -53,7 +53,7 @@ std::optional<std::string> swap_prefix(const std::string& name, const char* from
 std::string take_number(const std::string& name, std::size_t& at) {
     const std::size_t begin = at;
     while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
-    const std::string digits = name.substr(begin, at - begin);
+    std::string digits = name.substr(begin, at - begin);
     if (at < name.size() && name[at] == '.') ++at;
     return digits;
 }

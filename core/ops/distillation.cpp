@@ -47,7 +47,7 @@ Tensor soft_distillation(const Tensor& student_distilled, const Tensor& teacher,
 Tensor distillation_loss(const Tensor& student, const Tensor& student_distilled,
                          const Tensor& teacher, const Tensor& labels,
                          const DistillationParams& params) {
-    const Tensor base = cross_entropy(student, labels, params.smoothing);
+    Tensor base = cross_entropy(student, labels, params.smoothing);
     if (params.kind == Distillation::None) return base;
     const Tensor distilled = params.kind == Distillation::Hard
                                  ? hard_distillation(student_distilled, teacher)

@@ -39,7 +39,7 @@ struct Chunk {
 /// `height` rows x `width` vectors of dw, at dw[n][k].
 template <class V, int width, int height>
 inline void add_tile(const Chunk& chunk, std::int64_t n, std::int64_t k) {
-    constexpr int lanes = sizeof(V) / sizeof(float);
+    constexpr int lanes = sizeof(V) / sizeof(float);  // NOLINT(bugprone-sizeof-expression): or 1
     float* dw = chunk.dw + n * chunk.K + k;
     V sum[height][width];
 #pragma GCC unroll 8
