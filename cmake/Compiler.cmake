@@ -11,13 +11,6 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
     target_compile_options(fovea_flags INTERFACE -Wno-pass-failed)
 endif()
 
-if(FOVEA_CUDA)
-    enable_language(CUDA)
-    set(CMAKE_CUDA_STANDARD 20)
-    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25.1 does not know that nvcc can
-    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
-endif()
-
 if(FOVEA_SANITIZE)
     # Global, so that the tests and programs link what the libraries were compiled with.
     set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

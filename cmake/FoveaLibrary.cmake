@@ -6,11 +6,7 @@ function(fovea_library name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER" "GENERATED;PUBLIC;PRIVATE")
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${arg_FOLDER}/*.cpp")
     list(APPEND sources ${arg_GENERATED})
-    if(FOVEA_CUDA)  # the real kernels replace the functions that only say "built without CUDA"
-        file(GLOB_RECURSE cuda CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${arg_FOLDER}/*.cu")
-        list(APPEND sources ${cuda})
-        list(FILTER sources EXCLUDE REGEX "/kernels/cuda_absent\\.cpp$")
-    endif()
+    list(FILTER sources EXCLUDE REGEX "/kernels/(cuda/|[a-z_]*_absent\\.cpp)")  # cmake/Cuda.cmake
 
     if(sources)
         add_library(fovea_${name} STATIC ${sources})

@@ -7,6 +7,11 @@ foreach(name kernels core layers models optim data explain)
     install(DIRECTORY "${name}" DESTINATION include/fovea FILES_MATCHING PATTERN "*.h"
             PATTERN reference EXCLUDE PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE)
 endforeach()
+if(FOVEA_CUDA)
+    install(TARGETS fovea_cuda EXPORT fovea ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+else()
+    install(TARGETS fovea_cuda_absent EXPORT fovea ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
 install(EXPORT fovea NAMESPACE fovea:: DESTINATION "${config_dir}" FILE foveaTargets.cmake)
 
 configure_package_config_file(cmake/foveaConfig.cmake.in "${PROJECT_BINARY_DIR}/foveaConfig.cmake"

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/include/gpu.h"
 
 namespace fovea::allocator {
 namespace {
@@ -35,8 +36,48 @@ void* host_allocate(std::size_t bytes) {
     return p;
 }
 
+/// Where a pool's blocks come from: the host's memory, or one CUDA device's.
+class System {
+public:
+    explicit System(Device device) : device_(device) {}
+
+    /// Null when there is not enough.
+    void* allocate(std::size_t bytes) const {
+        return device_.on_host() ? host_allocate(bytes) : gpu::allocate(device_.index, bytes);
+    }
+    /// Nothing may use the blocks any more: wait() comes first.
+    void release(void* block) const {
+        if (device_.on_host())
+            std::free(block);
+        else
+            gpu::release(device_.index, block);
+    }
+    void wait() const {
+        if (device_.on_host()) return;
+        gpu::synchronise(gpu::compute_stream(device_.index));
+        gpu::synchronise(gpu::copy_stream(device_.index));
+    }
+    void fill_with_ones(void* block, std::size_t bytes) const {
+        if (device_.on_host())
+            std::memset(block, 0xFF, bytes);
+        else
+            gpu::set_bytes(gpu::compute_stream(device_.index), block, 0xFF, bytes);
+    }
+    std::string name() const {
+        return device_.on_host() ? "cpu" : "cuda:" + std::to_string(device_.index);
+    }
+
+private:
+    Device device_;
+};
+
+// A block that is given back may be handed out at once: on a CUDA device the work that still uses it
+// and the work of its next owner are both in the compute stream, one after the other. Memory that the
+// copy stream writes is kept apart (core/staging.h).
 class Pool {
 public:
+    explicit Pool(Device device) : system_(device) {}
+
     void* allocate(std::size_t bytes) {
         const std::size_t bucket = bucket_of(bytes);
         const std::lock_guard lock(mutex_);
@@ -46,19 +87,23 @@ public:
             block = free_blocks.back();
             free_blocks.pop_back();
         } else {
-            block = host_allocate(bucket);
+            block = system_.allocate(bucket);
+            if (block == nullptr) {
+                release_unused();
+                block = system_.allocate(bucket);
+            }
             if (block == nullptr) {
                 throw Error("M01",
                             "out of memory: " + std::to_string(bytes >> 20) + " MiB more wanted, " +
                                 std::to_string(stats_.live_bytes >> 20) + " MiB in use",
-                            "cpu", "a smaller --batch, or --accum 2 with half the batch");
+                            system_.name(), "a smaller --batch, or --accum 2 with half the batch");
             }
             ++stats_.system_allocations;
             stats_.system_bytes += bucket;
         }
         stats_.live_bytes += bucket;
         stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
-        if (poison_) std::memset(block, 0xFF, bucket);
+        if (poison_) system_.fill_with_ones(block, bucket);
         return block;
     }
 
@@ -81,16 +126,22 @@ public:
 
     void release_cached() {
         const std::lock_guard lock(mutex_);
+        release_unused();
+    }
+
+private:
+    void release_unused() {
+        system_.wait();
         for (auto& [bucket, blocks] : free_) {
             for (void* block : blocks) {
-                std::free(block);
+                system_.release(block);
                 stats_.system_bytes -= bucket;
             }
             blocks.clear();
         }
     }
 
-private:
+    const System system_;
     std::mutex mutex_;
     std::map<std::size_t, std::vector<void*>> free_;
     AllocatorStats stats_;
@@ -98,12 +149,20 @@ private:
     const bool poison_ = std::getenv("FOVEA_POISON") != nullptr;
 };
 
-// The reference device shares the host pool. Never destroyed: tensors in static storage may outlive it.
+// The reference device shares the host pool. Never destroyed: tensors in static storage may outlive
+// them.
 Pool& pool(Device device) {
-    if (!device.on_host())
-        throw Error("G01", "this program was built without CUDA", "", "--device cpu");
-    static Pool* host = new Pool;
-    return *host;
+    static Pool* host = new Pool(Device::cpu());
+    if (device.on_host()) return *host;
+    static std::mutex mutex;
+    static auto* gpus = new std::map<int, Pool>;
+    const std::lock_guard lock(mutex);
+    const auto known = gpus->find(device.index);
+    if (known != gpus->end()) return known->second;
+    const std::string obstacle = gpu::obstacle(device.index);
+    if (!obstacle.empty())
+        throw Error(gpu::count() == 0 ? "G01" : "G02", obstacle, "", "--device cpu");
+    return gpus->try_emplace(device.index, device).first->second;
 }
 
 }  // namespace

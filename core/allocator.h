@@ -1,6 +1,7 @@
 // Caching allocator: blocks are kept in size buckets and handed out again, so that a training step
 // makes no system allocation after the first ones. Large blocks are 2 MiB aligned and ask for huge
-// pages; nothing is returned to the system before the process ends (or release_cached()).
+// pages; nothing is returned to the system before the process ends (or release_cached(), or when the
+// system has no more).
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ struct AllocatorStats {
 
 namespace allocator {
 
-/// 64-byte aligned block of at least `bytes` (never null, also for 0). Throws Error M01. Thread-safe.
+/// 64-byte aligned block of at least `bytes` (never null, also for 0). Thread-safe. Errors: M01 not
+/// enough memory; G01, G02 no CUDA device that could be used.
 void* allocate(Device device, std::size_t bytes);
 /// Gives a block back to its bucket.
 void release(Device device, void* block, std::size_t bytes) noexcept;

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/tensor_impl.h"
 #include "kernels/include/elementwise.h"
+#include "kernels/include/gpu.h"
 
 namespace fovea {
 namespace {
@@ -62,6 +63,10 @@ DType Tensor::dtype() const { return impl_->dtype; }
 Device Tensor::device() const { return impl_->storage->device(); }
 const std::shared_ptr<Storage>& Tensor::storage() const { return impl_->storage; }
 std::int64_t Tensor::offset() const { return impl_->offset; }
+Stream Tensor::stream() const {
+    const Device where = device();
+    return where.on_host() ? Stream{where} : gpu::compute_stream(where.index);
+}
 bool Tensor::is_contiguous() const { return cview().contiguous(); }
 
 void* Tensor::data() const {
@@ -170,8 +175,25 @@ Tensor Tensor::to(Device device) const {
 void Tensor::copy_from(const Tensor& x) const {
     if (!(x.shape() == shape()))
         fail("copy_from: " + to_string(x.shape()) + " into " + to_string(shape()));
+    if (device().on_host() != x.device().on_host()) return transfer(x);
     bump_version();
     kernels::copy(stream(), view(), x.cview());
+}
+
+// Between host and GPU only dense memory of one dtype travels: what else there is to do happens before
+// and after, on the side where the data then is.
+void Tensor::transfer(const Tensor& x) const {
+    const Tensor source = x.contiguous();
+    const bool direct = is_contiguous() && dtype() == x.dtype();
+    const Tensor landed = direct ? *this : empty(shape(), x.dtype(), device());
+    const bool upload = source.device().on_host();
+    const Stream stream = upload ? landed.stream() : source.stream();
+    landed.bump_version();
+    gpu::copy(stream, landed.data(), source.data(),
+              static_cast<std::size_t>(numel()) * size_of(x.dtype()),
+              upload ? gpu::Copy::HostToDevice : gpu::Copy::DeviceToHost);
+    gpu::synchronise(stream);  // the host's memory may be read, or change, from here on
+    if (!direct) copy_from(landed);
 }
 
 void Tensor::fill(double value) const {

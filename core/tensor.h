@@ -44,7 +44,7 @@ public:
     std::int64_t numel() const { return shape().numel(); }
     DType dtype() const;
     Device device() const;
-    Stream stream() const { return Stream{device()}; }
+    Stream stream() const;  ///< of its device; the compute stream on CUDA
     bool is_contiguous() const;
     const std::shared_ptr<Storage>& storage() const;
     std::int64_t offset() const;
@@ -96,6 +96,8 @@ public:
     bool same(const Tensor& o) const { return impl_ == o.impl_; }
 
 private:
+    void transfer(const Tensor& x) const;
+
     explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
     std::shared_ptr<TensorImpl> impl_;
 };
