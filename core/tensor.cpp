@@ -245,6 +245,24 @@ void Tensor::clear_grad() const {
     impl_->slot->fixed = false;
 }
 
+Tensor Tensor::low_copy(DType dtype) const {
+    Tensor& low = impl_->low;
+    if (!low.defined() || low.dtype() != dtype) {
+        low = to(dtype);
+        impl_->low_version = version();
+    } else if (impl_->low_version != version()) {
+        low.copy_from(*this);
+        impl_->low_version = version();
+    }
+    low.impl_->slot = impl_->slot;
+    return low;
+}
+
+void Tensor::set_low_copy(const Tensor& low, bool current) const {
+    impl_->low = low;
+    impl_->low_version = current ? version() : version() - 1;
+}
+
 bool Tensor::unique() const { return impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
 
 }  // namespace fovea

@@ -89,6 +89,13 @@ public:
 
     std::uint32_t version() const { return storage()->version; }
     void bump_version() const { ++storage()->version; }
+    /// This leaf in another dtype, sharing its gradient: an op that takes the copy writes the gradient
+    /// of this tensor. Kept, and made anew only after this tensor's memory has changed.
+    Tensor low_copy(DType dtype) const;
+    /// Makes `low` that copy's memory: an optimizer can write it together with the values, and then
+    /// says so with current = true.
+    void set_low_copy(const Tensor& low, bool current) const;
+
     /// No other handle and no other view uses this storage.
     bool unique() const;
 

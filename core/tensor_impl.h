@@ -12,6 +12,8 @@ struct TensorImpl {
     Shape strides;
     DType dtype = DType::F32;
     std::shared_ptr<GradSlot> slot;  ///< null: no gradient is wanted
+    Tensor low;                      ///< copy in a lower precision (core/autocast.h), or undefined
+    std::uint32_t low_version = 0;   ///< of the storage when the copy was made
 };
 
 }  // namespace fovea

@@ -1,6 +1,7 @@
 #include "optim/param_store.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "core/error.h"
 #include "kernels/include/reduce.h"
@@ -33,6 +34,18 @@ ParamStore::ParamStore(Module& model, const ParamStoreOptions& options)
         p.value = slice;
         p.value.set_requires_grad().set_grad(slice_of(gradients_, i));
     }
+}
+
+Segments ParamStore::segments() const {
+    const auto count = static_cast<std::int64_t>(segments_.size());
+    if (values_.device().on_host()) return {segments_.data(), count};
+    if (!device_segments_.defined()) {
+        const auto bytes = static_cast<std::int64_t>(segments_.size() * sizeof(Segment));
+        const Tensor host = Tensor::empty({bytes}, DType::U8);
+        std::memcpy(host.data(), segments_.data(), static_cast<std::size_t>(bytes));
+        device_segments_ = host.to(values_.device());
+    }
+    return {device_segments_.data<Segment>(), count};
 }
 
 double ParamStore::gradient_norm() const {

@@ -24,12 +24,14 @@ public:
 
     const Tensor& values() const { return values_; }        ///< [n], parameters one after another
     const Tensor& gradients() const { return gradients_; }  ///< [n], backward adds into it
-    Segments segments() const {
-        return {segments_.data(), static_cast<std::int64_t>(segments_.size())};
-    }
+    /// The table of the parameters' slices, in the device's memory.
+    Segments segments() const;
     const std::vector<NamedParameter>& parameters() const { return parameters_; }
     /// The table's entry of parameter i, to change lr_scale, weight_decay or frozen.
-    Segment& segment(std::size_t i) { return segments_[i]; }
+    Segment& segment(std::size_t i) {
+        device_segments_ = Tensor();
+        return segments_[i];
+    }
 
     void zero_gradients() const { gradients_.fill(0.0); }
     /// L2 norm of all gradients, accumulated in double.
@@ -43,6 +45,7 @@ public:
 private:
     std::vector<NamedParameter> parameters_;
     std::vector<Segment> segments_;
+    mutable Tensor device_segments_;  // their bytes on a GPU; undefined: to be copied again
     Tensor values_, gradients_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "apps/common/env_info.h"
+#include "apps/common/device.h"
 #include "apps/common/plots.h"
 
 namespace fovea::apps {
@@ -21,8 +21,10 @@ void announce(const Config& config, const Experiment& experiment, std::int64_t s
     const CosineSchedule& schedule = state.schedule;
     const auto steps = static_cast<long long>(schedule.total_steps);
 
-    progress.line("device   " + config.get<std::string>("train.device") + ": " + cpu_name() + ", " +
-                  std::to_string(integer("train.threads")) + " threads");
+    const auto device = config.get<std::string>("train.device");
+    const bool bf16 = amp_dtype(config, device_of(device)) == DType::BF16;
+    progress.line("device   " + describe_device(device, integer("train.threads")) +
+                  (bf16 ? ", bf16" : ""));
     progress.line("data     " + experiment.train->name() + "  " + std::to_string(samples) +
                   " training images, " + std::to_string(experiment.watched()->size()) +
                   (experiment.val ? " validation images" : " test images"));

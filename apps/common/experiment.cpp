@@ -127,15 +127,6 @@ Transform transform_of(const Config& config, bool training) {
     return Transform(options, training, config.get<std::uint64_t>("train.seed"));
 }
 
-Device device_of(const std::string& name) {
-    if (name == "auto" || name == "cpu") return Device::cpu();
-    if (name == "reference") return Device::reference();
-    if (name.rfind("cuda", 0) == 0)
-        throw Error("G01", "this program was built without CUDA", "--device " + name,
-                    "--device cpu");
-    throw Error("C21", "no such device: " + name, "--device", "auto, cpu, reference, cuda:0");
-}
-
 std::int64_t use_threads(std::int64_t threads) {
     if (threads > 0) omp_set_num_threads(static_cast<int>(threads));
     return omp_get_max_threads();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/device.h"
 #include "apps/common/metrics.h"
 #include "apps/common/metrics_files.h"
 #include "apps/common/recipe.h"
@@ -35,9 +36,6 @@ std::unique_ptr<Classifier> new_model(const Config& config);
 
 /// How pictures are prepared; augmentation only with `training`.
 Transform transform_of(const Config& config, bool training);
-
-/// Where the kernels run. Errors: C21 unknown name, G01 not in this build.
-Device device_of(const std::string& name);
 
 /// Sets the number of compute threads (0: one a core) and returns it.
 std::int64_t use_threads(std::int64_t threads);

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/serialize/atomic_file.h"
+#include "kernels/include/gpu.h"
 
 namespace fovea::apps {
 namespace {
@@ -33,6 +34,8 @@ int run_app(const std::function<int()>& body) {
         return report(error);
     } catch (const std::bad_alloc&) {
         return report(Error("M01", "out of memory", {}, "a smaller --batch, or --accum 2"));
+    } catch (const gpu::Failure& error) {
+        return report(Error("G03", error.what(), {}, "./fovea doctor; --device cpu"));
     } catch (const std::exception& error) {
         return report(Error("B99", std::string("unexpected: ") + error.what(), {},
                             "please report this with the command line and env.json"));

@@ -6,6 +6,7 @@
 
 #include "apps/common/announce.h"
 #include "apps/common/csv_log.h"
+#include "apps/common/device.h"
 #include "apps/common/env_info.h"
 #include "apps/common/experiment.h"
 #include "apps/common/finish.h"
@@ -13,9 +14,12 @@
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
 #include "apps/common/training_state.h"
+#include "core/autocast.h"
 #include "core/error.h"
 #include "core/ops/loss.h"
+#include "core/staging.h"
 #include "core/tape.h"
+#include "kernels/include/gpu.h"
 #include "optim/clip.h"
 
 namespace fovea::apps {
@@ -31,12 +35,15 @@ public:
     Trainer(Flags& flags, Config config, Experiment experiment)
         : flags_(flags), config_(std::move(config)), experiment_(std::move(experiment)),
           device_(device_of(config_.get<std::string>("train.device"))),
+          amp_(amp_dtype(config_, device_)), staging_(device_),
           accum_(config_.get<std::int64_t>("optim.accum")),
           epochs_(config_.get<std::int64_t>("train.epochs")),
           loader_(experiment_.train, sampler_options(), transform_of(config_, true),
                   loader_options()),
           steps_per_epoch_(steps_in(loader_.batches())),
-          state_(new_training_state(config_, steps_per_epoch_)) {}
+          state_(new_training_state(config_, steps_per_epoch_)) {
+        gpu::allow_tf32(config_.get<bool>("train.tf32"));
+    }
 
     /// Says what would be trained, and makes nothing.
     void dry_run() {
@@ -113,6 +120,8 @@ private:
         const double waited_before = loader_.wait_seconds(), start = seconds_now();
         const std::int64_t images_before = state_.sums.images;
         loader_.start_epoch(epoch, state_.batches_done);
+        if (ahead_) staging_.take();  // a batch too few for a whole step of the last epoch
+        ahead_.reset();
         progress_->begin_epoch(epoch + 1, epochs_, steps_per_epoch_, state_.batches_done / accum_);
         while (state_.batches_done < steps_per_epoch_ * accum_ && !reached_limit()) {
             const double lr = state_.schedule.at(state_.steps());
@@ -140,28 +149,51 @@ private:
         }
     }
 
+    struct StagedBatch {
+        Batch batch;
+        Tensor images, labels;  // on the device
+    };
+
+    /// The next batch of the epoch. The one after it is fetched here and travels to the device while
+    /// this one is worked on.
+    StagedBatch next_batch() {
+        const auto fetch = [&] {
+            ahead_ = loader_.next();
+            if (ahead_) staging_.begin({ahead_->images, ahead_->labels});
+        };
+        if (!ahead_) fetch();
+        StagedBatch next;
+        next.batch = std::move(*ahead_);
+        const std::vector<Tensor> tensors = staging_.take();
+        next.images = tensors[0];
+        next.labels = tensors[1];
+        fetch();
+        return next;
+    }
+
     /// One optimizer step over `accum` batches: forward, loss, backward, clip, update.
     StepRow train_step(std::int64_t epoch, double lr) {
         double loss_sum = 0.0;
-        std::optional<Batch> batch;
+        StagedBatch staged;
         state_.store->zero_gradients();
         for (std::int64_t micro = 0; micro < accum_; ++micro) {
-            batch = loader_.next();
+            staged = next_batch();
             const Pass pass{true, config_.get<std::uint64_t>("train.seed"),
                             static_cast<std::uint32_t>(state_.steps() * accum_ + micro)};
+            const Autocast autocast(amp_);
             Tape tape;
-            const Tensor logits = state_.model->forward(batch->images.to(device_), pass);
-            const Tensor loss = ops::cross_entropy(logits, batch->labels.to(device_),
-                                                   config_.get<double>("train.smoothing"));
+            const Tensor logits = state_.model->forward(staged.images, pass);
+            const Tensor loss =
+                ops::cross_entropy(logits, staged.labels, config_.get<double>("train.smoothing"));
             const double value = loss.item();
-            if (!std::isfinite(value)) stop_nonfinite("the loss", *batch, epoch);
+            if (!std::isfinite(value)) stop_nonfinite("the loss", staged.batch, epoch);
             tape.backward(loss, 1.0 / static_cast<double>(accum_));
-            count(logits, *batch, value);
+            count(logits, staged.batch, value);
             loss_sum += value;
             ++state_.batches_done;
         }
         const double norm = state_.store->gradient_norm();
-        if (!std::isfinite(norm)) stop_nonfinite("the gradient", *batch, epoch);
+        if (!std::isfinite(norm)) stop_nonfinite("the gradient", staged.batch, epoch);
         state_.optimizer->step(*state_.store, lr,
                                clip_factor(norm, config_.get<double>("optim.clip")));
         if (state_.ema) state_.ema->update();
@@ -256,6 +288,9 @@ private:
     Config config_;
     Experiment experiment_;
     Device device_;
+    DType amp_;
+    Staging staging_;
+    std::optional<Batch> ahead_;  // under way to the device
     std::int64_t accum_, epochs_;
     DataLoader loader_;
     std::int64_t steps_per_epoch_;
@@ -292,7 +327,8 @@ int train(Flags& flags) {
     if (same_folder) remove_leftovers(run);
     run.write_config(config.to_toml());
     run.write_env(env_json({.command = flags.command,
-                            .device = config.get<std::string>("train.device"),
+                            .device = describe_device(config.get<std::string>("train.device"),
+                                                      config.get<std::int64_t>("train.threads")),
                             .threads = config.get<std::int64_t>("train.threads"),
                             .dataset = dataset,
                             .dataset_hash = fingerprint,

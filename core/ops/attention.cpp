@@ -1,5 +1,6 @@
 #include "core/ops/attention.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/shape_ops.h"
 #include "core/tape.h"
@@ -9,7 +10,7 @@ namespace fovea::ops {
 namespace {
 
 Tensor new_lse(const Tensor& q) {
-    return Tensor::empty({q.size(0), q.size(2), q.size(1)}, q.dtype(), q.device());
+    return Tensor::empty({q.size(0), q.size(2), q.size(1)}, wide(q.dtype()), q.device());
 }
 
 struct AttentionOp : Node {
@@ -101,11 +102,12 @@ private:
 }  // namespace
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
-    return apply<AttentionOp>(dense_rows(q), dense_rows(k), dense_rows(v), scale);
+    return apply<AttentionOp>(dense_rows(autocast::low(q)), dense_rows(autocast::low(k)),
+                              dense_rows(autocast::low(v)), scale);
 }
 
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, double scale) {
-    return apply<PackedAttentionOp>(contiguous(qkv), heads, scale);
+    return apply<PackedAttentionOp>(contiguous(autocast::low(qkv)), heads, scale);
 }
 
 Tensor attention_probabilities(const Tensor& queries, const Tensor& keys, double scale) {

@@ -1,5 +1,6 @@
 #include "core/ops/conv.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/shape_ops.h"
 #include "core/tape.h"
@@ -17,6 +18,9 @@ struct Conv2dOp : Node {
                   w.size(0) % params.groups == 0,
               "conv2d", "channels of x and w do not fit the groups", x, w);
         check(!bias.defined() || bias.numel() == w.size(0), "conv2d", "bias must be [O]", w, bias);
+        for (int axis = 0; axis < 2; ++axis)
+            check(params.stride[axis] > 0 && params.padding[axis] >= 0 && params.dilation[axis] > 0,
+                  "conv2d", "stride and dilation must be positive, padding not negative", x, w);
         const std::int64_t rows = params.out(0, x.size(1), w.size(1));
         const std::int64_t columns = params.out(1, x.size(2), w.size(2));
         check(rows > 0 && columns > 0, "conv2d", "the input is smaller than the kernel", x, w);
@@ -62,7 +66,8 @@ private:
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvParams& params) {
-    return apply<Conv2dOp>(contiguous(x), contiguous(w), contiguous(bias), params);
+    return apply<Conv2dOp>(contiguous(autocast::low(x)), contiguous(autocast::low_weight(w)),
+                           contiguous(bias), params);
 }
 
 }  // namespace fovea::ops

@@ -1,5 +1,6 @@
 #include "core/ops/dropout.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/shape_ops.h"
@@ -74,7 +75,8 @@ Tensor dropout(const Tensor& x, double p, const RandomSite& site) {
 Tensor residual_drop_path(const Tensor& residual, const Tensor& branch, double p,
                           const RandomSite& site) {
     if (p == 0.0) return add(residual, branch);
-    return apply<ResidualDropPathOp>(contiguous(residual), contiguous(branch), p, site);
+    return apply<ResidualDropPathOp>(contiguous(autocast::follow(residual, branch)),
+                                     contiguous(autocast::follow(branch, residual)), p, site);
 }
 
 }  // namespace fovea::ops

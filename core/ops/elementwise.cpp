@@ -1,5 +1,6 @@
 #include "core/ops/elementwise.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/shape_ops.h"
 #include "core/tape.h"
@@ -135,7 +136,9 @@ private:
 
 }  // namespace
 
-Tensor binary(const Tensor& a, const Tensor& b, Binary op) { return apply<BinaryOp>(a, b, op); }
+Tensor binary(const Tensor& a, const Tensor& b, Binary op) {
+    return apply<BinaryOp>(autocast::follow(a, b), autocast::follow(b, a), op);
+}
 Tensor scale(const Tensor& x, double alpha) { return apply<ScaleOp>(x, alpha); }
 Tensor unary(const Tensor& x, Unary f) {
     return f == Unary::Identity ? x : apply<UnaryOp>(contiguous(x), f);

@@ -23,7 +23,7 @@ struct CrossEntropyOp : Node {
               "cross_entropy", "labels [B] or targets [B,C]", logits, targets);
         dlogits_ = sink(logits);
         if (dlogits_) gradient_ = Tensor::empty(logits.shape(), logits.dtype(), logits.device());
-        Tensor loss = Tensor::empty({logits.size(0)}, logits.dtype(), logits.device());
+        Tensor loss = Tensor::empty({logits.size(0)}, wide(logits.dtype()), logits.device());
         if (targets.rank() == 2)
             kernels::soft_target_cross_entropy(logits.stream(), loss.view(), gradient_.view(),
                                                logits, targets);
@@ -35,7 +35,9 @@ struct CrossEntropyOp : Node {
 
     void backward(const Tensor& dloss) override {
         const NoGrad no_recording;
-        dlogits_.add(mul(gradient_, dloss.reshape({dloss.size(0), 1})));
+        // In the loss's dtype, as BF16 would round 1/B before multiplying with it.
+        const Tensor product = mul(gradient_.to(dloss.dtype()), dloss.reshape({dloss.size(0), 1}));
+        dlogits_.add(product.to(gradient_.dtype()));
     }
 
 private:
@@ -63,7 +65,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothin
 }
 
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, Reduction reduction) {
-    return reduced(apply<CrossEntropyOp>(contiguous(logits), contiguous(targets), 0.0), reduction);
+    const Tensor given = targets.to(wide(logits.dtype()));
+    return reduced(apply<CrossEntropyOp>(contiguous(logits), contiguous(given), 0.0), reduction);
 }
 
 }  // namespace fovea::ops

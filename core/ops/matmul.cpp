@@ -1,5 +1,6 @@
 #include "core/ops/matmul.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/shape_ops.h"
@@ -120,12 +121,14 @@ private:
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, double alpha) {
-    return apply<MatmulOp>(dense_rows(a), dense_rows(b), transpose_a, transpose_b, alpha);
+    return apply<MatmulOp>(dense_rows(autocast::low(a)), dense_rows(autocast::low(b)), transpose_a,
+                           transpose_b, alpha);
 }
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Unary f) {
     if (f != Unary::Identity && Tape::current() != nullptr) return unary(linear(x, w, bias), f);
-    return apply<LinearOp>(contiguous(x), contiguous(w), contiguous(bias), f);
+    return apply<LinearOp>(contiguous(autocast::low(x)), contiguous(autocast::low_weight(w)),
+                           contiguous(bias), f);
 }
 
 }  // namespace fovea::ops

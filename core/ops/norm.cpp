@@ -1,5 +1,6 @@
 #include "core/ops/norm.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/shape_ops.h"
 #include "core/tape.h"
@@ -27,27 +28,45 @@ ParameterBuffers open_both(const Stream& stream, const GradSink& w, const GradSi
     return out;
 }
 
+void check_layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, const char* op) {
+    check(x.rank() >= 1 && (!w.defined() || (w.rank() == 1 && w.size(0) == x.size(-1))) &&
+              (!b.defined() || (b.rank() == 1 && b.size(0) == x.size(-1))),
+          op, "x [.., C] with weight and bias [C]", x, w, b);
+}
+
+// What a layer norm of x [.., C] makes: y, and mean and 1 / deviation of the rows.
+struct Normalised {
+    Tensor y, mean, rstd;
+
+    explicit Normalised(const Tensor& x)
+        : y(Tensor::empty(x.shape(), x.dtype(), x.device())),
+          mean(Tensor::empty({as_rows(x).size(0)}, wide(x.dtype()), x.device())),
+          rstd(Tensor::empty(mean.shape(), mean.dtype(), x.device())) {}
+};
+
 struct LayerNormOp : Node {
     const char* name() const override { return "layer_norm"; }
 
     Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, double eps) {
-        check(x.rank() >= 1 && (!w.defined() || (w.rank() == 1 && w.size(0) == x.size(-1))) &&
-                  (!b.defined() || (b.rank() == 1 && b.size(0) == x.size(-1))),
-              "layer_norm", "x [.., C] with weight and bias [C]", x, w, b);
+        check_layer_norm(x, w, b, name());
+        const Normalised out(x);
+        kernels::layer_norm_forward(x.stream(), as_rows(out.y).view(), out.mean.view(),
+                                    out.rstd.view(), as_rows(x), w, b, eps);
+        return forward(x, w, b, out);
+    }
+
+    /// Of an x that is normalised already.
+    Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Normalised& out) {
         dx_ = sink(x);
         if (w.defined()) dw_ = sink(w);
         if (b.defined()) db_ = sink(b);
-        const Tensor rows = as_rows(x);
-        Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
         if (wanted()) {
             x_ = save(x);
             w_ = save(w);
-            mean_ = Tensor::empty({rows.size(0)}, x.dtype(), x.device());
-            rstd_ = Tensor::empty({rows.size(0)}, x.dtype(), x.device());
+            mean_ = out.mean;
+            rstd_ = out.rstd;
         }
-        kernels::layer_norm_forward(x.stream(), as_rows(y).view(), mean_.view(), rstd_.view(), rows,
-                                    w, b, eps);
-        return y;
+        return out.y;
     }
 
     void backward(const Tensor& dy) override {
@@ -65,6 +84,25 @@ private:
     GradSink dx_, dw_, db_;
     Saved x_, w_;
     Tensor mean_, rstd_;
+};
+
+// The sum that add_layer_norm's kernel has formed.
+struct ResidualSumOp : Node {
+    const char* name() const override { return "residual_sum"; }
+
+    Tensor forward(const Tensor& x, const Tensor& residual, const Tensor& sum) {
+        dx_ = sink(x);
+        dresidual_ = sink(residual);
+        return sum;
+    }
+
+    void backward(const Tensor& dy) override {
+        dx_.add(dy);
+        dresidual_.add(dy);
+    }
+
+private:
+    GradSink dx_, dresidual_;
 };
 
 struct BatchNormOp : Node {
@@ -91,8 +129,8 @@ struct BatchNormOp : Node {
         if (training) {
             check(rows.size(0) > 1, "batch_norm", "training needs more than one value per channel",
                   x);
-            mean_ = Tensor::empty({channels}, x.dtype(), x.device());
-            rstd_ = Tensor::empty({channels}, x.dtype(), x.device());
+            mean_ = Tensor::empty({channels}, wide(x.dtype()), x.device());
+            rstd_ = Tensor::empty({channels}, wide(x.dtype()), x.device());
             running_mean.bump_version();
             running_var.bump_version();
             kernels::batch_norm_forward_train(x.stream(), as_rows(y).view(), mean_.view(),
@@ -136,6 +174,25 @@ private:
 
 Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps) {
     return apply<LayerNormOp>(contiguous(x), contiguous(w), contiguous(b), eps);
+}
+
+SumAndNorm add_layer_norm(const Tensor& branch, const Tensor& trunk, const Tensor& weight,
+                          const Tensor& bias, double eps) {
+    const Tensor x = contiguous(autocast::follow(branch, trunk)), w = contiguous(weight);
+    const Tensor residual = contiguous(autocast::follow(trunk, branch)), b = contiguous(bias);
+    check(x.shape() == residual.shape() && x.dtype() == residual.dtype() &&
+              x.device() == residual.device(),
+          "add_layer_norm", "two tensors of one shape, dtype and device", x, residual);
+    check_layer_norm(x, w, b, "add_layer_norm");
+
+    // One kernel, two nodes: the norm's backward runs first and adds its gradient to the sum's.
+    Tensor sum = Tensor::empty(x.shape(), x.dtype(), x.device());
+    const Normalised out(x);
+    kernels::add_layer_norm_forward(x.stream(), as_rows(sum).view(), as_rows(out.y).view(),
+                                    out.mean.view(), out.rstd.view(), as_rows(x), as_rows(residual),
+                                    w, b, eps);
+    sum = apply<ResidualSumOp>(x, residual, sum);
+    return {sum, apply<LayerNormOp>(sum, w, b, out)};
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,

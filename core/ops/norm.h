@@ -8,6 +8,14 @@ namespace fovea::ops {
 /// (x - mean) / sqrt(var + eps) * w + b over the last axis (Ba et al. 2016). w, b [C] or undefined.
 Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps);
 
+/// A residual connection and the layer norm behind it, in one pass over memory: sum = branch + trunk,
+/// y = layer_norm(sum). Both may be used further, and both carry gradients.
+struct SumAndNorm {
+    Tensor sum, y;
+};
+SumAndNorm add_layer_norm(const Tensor& branch, const Tensor& trunk, const Tensor& w,
+                          const Tensor& b, double eps);
+
 /// Per-channel normalisation of x [.., C] (Ioffe and Szegedy 2015). Training uses the batch's
 /// statistics and moves the running ones (unbiased variance) by `momentum`; otherwise the running
 /// ones are used as constants.

@@ -9,6 +9,13 @@ namespace {
 
 Shape pooled_shape(const Tensor& x, const PoolParams& params, const char* op) {
     check(x.rank() == 4, op, "x [N,H,W,C]", x);
+    for (int axis = 0; axis < 2; ++axis) {
+        check(params.kernel[axis] > 0 && params.stride[axis] > 0, op,
+              "kernel and stride must be positive", x);
+        // As in PyTorch: a window must not lie in the padding alone.
+        check(params.padding[axis] >= 0 && 2 * params.padding[axis] <= params.kernel[axis], op,
+              "padding must be between 0 and half of the kernel", x);
+    }
     const Shape y = {x.size(0), params.out(0, x.size(1)), params.out(1, x.size(2)), x.size(3)};
     check(y[1] > 0 && y[2] > 0, op, "the input is smaller than the window", x);
     return y;

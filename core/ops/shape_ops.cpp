@@ -1,5 +1,6 @@
 #include "core/ops/shape_ops.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/tape.h"
 #include "kernels/include/elementwise.h"
@@ -159,10 +160,49 @@ Tensor dense_rows(const Tensor& x) {
     return dense ? x : contiguous(x);
 }
 Tensor permute(const Tensor& x, const std::vector<int>& axes) { return apply<PermuteOp>(x, axes); }
+Tensor flatten_chw(const Tensor& x) {
+    check(x.rank() == 4, "flatten_chw", "x [N,H,W,C]", x);
+    const bool one_pixel = x.size(1) == 1 && x.size(2) == 1;
+    const Tensor chw = one_pixel ? x : permute(x, {0, 3, 1, 2});
+    return reshape(chw, {x.size(0), x.size(1) * x.size(2) * x.size(3)});
+}
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end) {
     return apply<SliceOp>(x, axis, begin, end);
 }
-Tensor concat(const std::vector<Tensor>& parts, int axis) { return apply<ConcatOp>(parts, axis); }
+Tensor concat(const std::vector<Tensor>& parts, int axis) {
+    std::vector<Tensor> alike = parts;  // under autocast one low part makes the others follow
+    for (const Tensor& part : parts)
+        for (Tensor& other : alike) other = autocast::follow(other, part);
+    return apply<ConcatOp>(alike, axis);
+}
 Tensor expand(const Tensor& x, const Shape& shape) { return apply<ExpandOp>(x, shape); }
+
+Tensor roll(const Tensor& x, int axis, std::int64_t by) {
+    const std::int64_t extent = x.size(axis);
+    if (extent == 0 || by % extent == 0) return x;
+    const std::int64_t cut = extent - (by % extent + extent) % extent;
+    return concat({slice(x, axis, cut, extent), slice(x, axis, 0, cut)}, axis);
+}
+
+Tensor pad_map(const Tensor& x, std::int64_t rows, std::int64_t columns) {
+    check(x.rank() == 4 && rows >= x.size(1) && columns >= x.size(2), "pad_map",
+          "x [N,H,W,C], not larger than the padded map", x);
+    const auto pad = [](const Tensor& t, int axis, std::int64_t extent) {
+        if (extent == t.size(axis)) return t;
+        Shape shape = t.shape();
+        shape[axis] = extent - t.size(axis);
+        return concat({t, Tensor::zeros(shape, t.dtype(), t.device())}, axis);
+    };
+    return pad(pad(x, 1, rows), 2, columns);
+}
+
+Tensor crop_map(const Tensor& x, std::int64_t rows, std::int64_t columns) {
+    check(x.rank() == 4 && rows <= x.size(1) && columns <= x.size(2), "crop_map",
+          "x [N,H,W,C], not smaller than the part", x);
+    const auto crop = [](const Tensor& t, int axis, std::int64_t extent) {
+        return extent == t.size(axis) ? t : slice(t, axis, 0, extent);
+    };
+    return crop(crop(x, 1, rows), 2, columns);
+}
 
 }  // namespace fovea::ops

@@ -42,6 +42,10 @@ constexpr bool is_floating(DType t) {
     return t == DType::F32 || t == DType::F64 || t == DType::F16 || t == DType::BF16;
 }
 
+/// What statistics beside numbers of type t are kept in (means, log-sum-exps, losses): F32 for the
+/// 16-bit types, else t itself.
+constexpr DType wide(DType t) { return t == DType::F16 || t == DType::BF16 ? DType::F32 : t; }
+
 template <class T>
 struct DTypeOf;
 template <>

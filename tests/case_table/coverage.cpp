@@ -88,8 +88,8 @@ TEST_CASE("a case starts from the same numbers on every device", "[case_table]")
     for (const Case& c : all_cases()) {
         if (c.flops > 1e5) continue;
         INFO(c.name);
-        const auto exact = make_inputs(c, Device::reference(), DType::F64);
-        const auto fast = make_inputs(c, Device::cpu(), DType::F32);
+        const auto exact = make_inputs(c, Device::reference(), {DType::F64});
+        const auto fast = make_inputs(c, Device::cpu(), {DType::F32});
         for (std::size_t i = 0; i < exact.size(); ++i)
             CHECK((exact[i].to_vector() == fast[i].to_vector()));
     }

@@ -59,13 +59,23 @@ const std::vector<Case>& all_cases();
 /// Forward arithmetic above which a case is sampled sparsely by the gradient check.
 inline constexpr double kLargeFlops = 4e6;
 
-/// Element i of input `index` of the case.
-double value_of(const Case& c, std::size_t index, std::int64_t i);
+/// How a run keeps its numbers.
+struct Numbers {
+    DType dtype = DType::F32;  ///< of floating inputs; parameters that stay F32 beside BF16 do so
+    bool bf16_values = false;  ///< start from numbers that BF16 holds, as a BF16 run does anyway
+    bool shifted = false;      ///< dense inputs begin one element late: not 16-byte aligned
+};
 
-/// The case's inputs; floating ones in `dtype`, differentiable ones with requires_grad.
-std::vector<Tensor> make_inputs(const Case& c, Device device, DType dtype);
+/// Element i of input `index` of the case; exact in F32, and in BF16 if asked for.
+double value_of(const Case& c, std::size_t index, std::int64_t i, bool bf16_values = false);
+
+/// The case's inputs; floating ones in `numbers.dtype`, differentiable ones with requires_grad.
+std::vector<Tensor> make_inputs(const Case& c, Device device, Numbers numbers);
 
 /// Fixed pseudo-random weights in [-1, 1) of y's shape: the gradient that backward starts from.
-Tensor make_seed(const Case& c, const Tensor& y);
+Tensor make_seed(const Case& c, const Tensor& y, bool bf16_values = false);
+
+/// Does the case have a BF16 form? Optimizers keep all their numbers in F32.
+bool has_bf16_form(const Case& c);
 
 }  // namespace fovea::tests

@@ -83,6 +83,33 @@ void add_depthwise(std::vector<Case>& table) {
     }
 }
 
+/// AlexNet and its variants: large kernels and strides, even kernels, windows in the padding alone.
+void add_alexnet(std::vector<Case>& table) {
+    add_conv(table, {{1, 51, 55, 3}, 96, {11, 11}, params(4, 0)});
+    add_conv(table, {{1, 28, 27, 3}, 16, {11, 11}, params(4, 2)});
+    add_conv(table, {{1, 32, 33, 3}, 16, {11, 11}, params(3, 0)});
+    add_conv(table, {{1, 32, 27, 3}, 16, {11, 11}, params(5, 2)});
+    add_conv(table, {{1, 27, 32, 3}, 16, {17, 17}, params(5, 0)});
+    add_conv(table, {{1, 23, 22, 3}, 16, {6, 6}, params(5, 2)});
+    add_conv(table, {{1, 9, 9, 48}, 64, {5, 5}, params(1, 2)});
+    add_conv(table, {{1, 14, 13, 16}, 24, {6, 6}, params(2, 2)});
+    add_conv(table, {{1, 14, 13, 16}, 24, {9, 9}, params(3, 0)});
+    add_conv(table, {{2, 8, 7, 24}, 32, {4, 4}, params(2, 1)});
+    add_conv(table, {{2, 6, 7, 24}, 32, {2, 2}, params(3, 2)});
+    add_conv(table, {{1, 13, 13, 96}, 64, {3, 3}, params(1, 1)});
+}
+
+/// ResNet: both stems, strided and grouped 3x3, the strided 1x1 of a skip.
+void add_resnet(std::vector<Case>& table) {
+    add_conv(table, {{1, 32, 31, 3}, 64, {7, 7}, params(2, 3), false});
+    add_conv(table, {{1, 16, 16, 3}, 64, {3, 3}, params(1, 1), false});
+    add_conv(table, {{2, 14, 13, 64}, 64, {3, 3}, params(2, 1), false});
+    add_conv(table, {{2, 14, 13, 64}, 128, {1, 1}, params(2, 0), false});
+    add_conv(table, {{1, 1, 1, 64}, 128, {1, 1}, params(2, 0), false});
+    add_conv(table, {{1, 1, 1, 48}, 48, {3, 3}, params(1, 1), false});
+    add_conv(table, {{1, 7, 7, 128}, 128, {3, 3}, params(1, 1, 32), false});
+}
+
 }  // namespace
 
 void add_conv_cases(std::vector<Case>& table) {
@@ -105,6 +132,8 @@ void add_conv_cases(std::vector<Case>& table) {
         table,
         {.x = {2, 5, 6, 8}, .O = 5, .params = params(1, 1), .weight_layout = Layout::Transposed});
     add_depthwise(table);
+    add_alexnet(table);
+    add_resnet(table);
     // CvT's embeddings: 28x28 images, then 224x224 with fewer rows.
     add_conv(table, {{2, 28, 28, 1}, 32, {5, 5}, params(2, 2)});
     add_conv(table, {{2, 14, 14, 32}, 64, {3, 3}, params(2, 1)});

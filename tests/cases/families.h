@@ -14,12 +14,15 @@ void add_matmul_cases(std::vector<Case>& table);
 void add_norm_cases(std::vector<Case>& table);
 void add_softmax_cases(std::vector<Case>& table);
 void add_attention_cases(std::vector<Case>& table);
+void add_window_attention_cases(std::vector<Case>& table);
 void add_conv_cases(std::vector<Case>& table);
 void add_pool_cases(std::vector<Case>& table);
 void add_resize_cases(std::vector<Case>& table);
 void add_shape_cases(std::vector<Case>& table);
 void add_loss_cases(std::vector<Case>& table);
 void add_dropout_cases(std::vector<Case>& table);
+void add_embed_cases(std::vector<Case>& table);
+void add_augment_cases(std::vector<Case>& table);
 void add_optimizer_cases(std::vector<Case>& table);
 
 /// "31x32" for {31, 32}, "scalar" for {}.

@@ -21,7 +21,7 @@ constexpr double kSmallestGradient = 1e-4;
 class Function {
 public:
     explicit Function(const Case& c)
-        : case_(c), inputs_(make_inputs(c, Device::reference(), DType::F64)) {}
+        : case_(c), inputs_(make_inputs(c, Device::reference(), {DType::F64})) {}
 
     /// Gradients by the tape; empty where an input has none. Also fixes the weights.
     std::vector<Values64> backward() {

@@ -1,6 +1,8 @@
 // Values and memory layouts of the cases' inputs.
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "kernels/include/philox.h"
 #include "tests/cases/case.h"
@@ -28,11 +30,16 @@ double share_of(const Case& c, std::size_t index, std::int64_t i) {
 }
 
 /// A view of the given shape and layout on new storage that holds NaN.
-Tensor laid_out(const Shape& shape, Layout layout, DType dtype, Device device) {
+Tensor laid_out(const Shape& shape, Layout layout, DType dtype, Device device, bool shifted) {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     Shape stored = shape;
     switch (layout) {
-        case Layout::Dense: break;
+        case Layout::Dense:
+            if (shifted)
+                return Tensor::full({shape.numel() + 1}, nan, dtype, device)
+                    .slice(0, 1, shape.numel() + 1)
+                    .reshape(shape);
+            break;
         case Layout::Transposed:
             std::swap(stored[-1], stored[-2]);
             return Tensor::full(stored, nan, dtype, device).transpose(-1, -2);
@@ -52,6 +59,27 @@ void write(const Tensor& to, const Tensor& values, Layout layout) {
     if (to.size(0) > 0) to.slice(0, 0, 1).copy_from(values.slice(0, 0, 1));
 }
 
+/// The nearest number that BF16 holds: the upper half of a float, ties to even.
+double to_bf16(double x) {
+    const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(x));
+    const std::uint32_t rounded = (bits + 0x7FFFU + (bits >> 16 & 1U)) & 0xFFFF0000U;
+    return static_cast<double>(std::bit_cast<float>(rounded));
+}
+
+/// Beside BF16 activations biases, norms' weights and statistics, and given targets stay F32.
+bool stays_f32(const Case& c, std::size_t index) {
+    static const std::set<std::string> with_parameters = {"linear", "conv2d", "layer_norm",
+                                                          "batch_norm", "add_layer_norm"};
+    const Input& input = c.inputs[index];
+    if (input.values == Values::Shares) return true;
+    return with_parameters.count(c.op) != 0 && index > 0 && input.shape.rank == 1;
+}
+
+DType dtype_of(const Case& c, std::size_t index, DType dtype) {
+    if (c.inputs[index].values == Values::Labels) return DType::I64;
+    return dtype == DType::BF16 && stays_f32(c, index) ? DType::F32 : dtype;
+}
+
 double formula(const Case& c, std::size_t index, std::int64_t i) {
     const Input& input = c.inputs[index];
     switch (input.values) {
@@ -67,19 +95,21 @@ double formula(const Case& c, std::size_t index, std::int64_t i) {
 
 }  // namespace
 
-double value_of(const Case& c, std::size_t index, std::int64_t i) {
-    return static_cast<double>(static_cast<float>(formula(c, index, i)));
+double value_of(const Case& c, std::size_t index, std::int64_t i, bool bf16_values) {
+    const double value = formula(c, index, i);
+    return bf16_values ? to_bf16(value) : static_cast<double>(static_cast<float>(value));
 }
 
-std::vector<Tensor> make_inputs(const Case& c, Device device, DType dtype) {
+std::vector<Tensor> make_inputs(const Case& c, Device device, Numbers numbers) {
+    const bool bf16_values = numbers.bf16_values || numbers.dtype == DType::BF16;
     std::vector<Tensor> inputs;
     for (std::size_t index = 0; index < c.inputs.size(); ++index) {
         const Input& input = c.inputs[index];
-        const DType type = input.values == Values::Labels ? DType::I64 : dtype;
+        const DType type = dtype_of(c, index, numbers.dtype);
         std::vector<double> values;
         for (std::int64_t i = 0; i < input.shape.numel(); ++i)
-            values.push_back(value_of(c, index, i));
-        Tensor tensor = laid_out(input.shape, input.layout, type, device);
+            values.push_back(value_of(c, index, i, bf16_values && type != DType::I64));
+        Tensor tensor = laid_out(input.shape, input.layout, type, device, numbers.shifted);
         write(tensor, Tensor::from(values, input.shape, type, device), input.layout);
         if (input.differentiable) tensor.set_requires_grad();
         inputs.push_back(tensor);
@@ -87,12 +117,21 @@ std::vector<Tensor> make_inputs(const Case& c, Device device, DType dtype) {
     return inputs;
 }
 
-Tensor make_seed(const Case& c, const Tensor& y) {
+Tensor make_seed(const Case& c, const Tensor& y, bool bf16_values) {
     const RandomSite site{hash_of(c.name), RandomStream::Shuffle};
     std::vector<double> values;
-    for (std::int64_t i = 0; i < y.numel(); ++i)
-        values.push_back(2.0 * static_cast<double>(site.unit(static_cast<std::uint64_t>(i))) - 1.0);
+    for (std::int64_t i = 0; i < y.numel(); ++i) {
+        const double value =
+            2.0 * static_cast<double>(site.unit(static_cast<std::uint64_t>(i))) - 1.0;
+        values.push_back(bf16_values ? to_bf16(value) : value);
+    }
     return Tensor::from(values, y.shape(), y.dtype(), y.device());
+}
+
+bool has_bf16_form(const Case& c) {
+    static const std::set<std::string> f32_only = {"adam_step",  "sgd_step",   "rmsprop_step",
+                                                   "radam_step", "ema_update", "clip_values"};
+    return f32_only.count(c.op) == 0;
 }
 
 }  // namespace fovea::tests

@@ -33,6 +33,29 @@ void add_layer_norm(std::vector<Case>& table, const Shape& shape, bool affine,
                      .cancelling = shape[-1] == 1 ? 316.0 : 0.0});
 }
 
+/// Both results, one above the other, so that each passes a gradient back.
+void add_add_layer_norm(std::vector<Case>& table, const Shape& shape, bool affine) {
+    std::vector<Input> inputs = {{shape}, {shape}};
+    if (affine)
+        for (int i = 0; i < 2; ++i) inputs.push_back({{shape[-1]}, Values::Positive});
+    const std::int64_t n = shape.numel();
+    table.push_back({.name = "add_layer_norm " + spell(shape) + (affine ? "" : " plain"),
+                     .op = "add_layer_norm",
+                     .kernels = {"add_layer_norm_forward", "layer_norm_backward"},
+                     .inputs = inputs,
+                     .build =
+                         [affine](const auto& in) {
+                             const auto [sum, y] =
+                                 ops::add_layer_norm(in[0], in[1], affine ? in[2] : Tensor(),
+                                                     affine ? in[3] : Tensor(), 1e-5);
+                             return ops::concat({sum, y}, 0);
+                         },
+                     .flops = 9.0 * static_cast<double>(n),
+                     .bytes = traffic(inputs, 2 * n),
+                     .terms = std::max(shape[-1], shape[-1] > 0 ? n / shape[-1] : 1),
+                     .cancelling = shape[-1] == 1 ? 316.0 : 0.0});
+}
+
 void add_batch_norm(std::vector<Case>& table, const Shape& shape, bool training,
                     Layout layout = Layout::Dense) {
     const Shape channels = {shape[-1]};
@@ -92,6 +115,11 @@ void add_norm_cases(std::vector<Case>& table) {
     add_layer_norm(table, {2, 197, 384}, true);
     add_layer_norm(table, {2, 49, 64}, true);
     add_layer_norm(table, {2, 17, 96}, true);
+    add_layer_norm(table, {3, 1000}, true);
+    add_layer_norm(table, {2, 3000}, true);  // a row is a block's on a GPU
+    for (const Shape& shape : {Shape{5, 1}, Shape{7, 33}, Shape{0, 7}, Shape{2, 17, 96}})
+        add_add_layer_norm(table, shape, true);
+    add_add_layer_norm(table, {3, 768}, false);
 
     for (const bool training : {true, false}) {
         for (const std::int64_t C : {1, 31, 32, 33}) add_batch_norm(table, {7, C}, training);
@@ -99,6 +127,8 @@ void add_norm_cases(std::vector<Case>& table) {
         add_batch_norm(table, {31, 33}, training, Layout::Transposed);
         add_batch_norm(table, {2, 7, 7, 64}, training);
         add_batch_norm(table, {1, 28, 28, 192}, training);
+        add_batch_norm(table, {2, 1, 1, 512}, training);  // a ResNet's last stage on tiny images
+        add_batch_norm(table, {8, 2379}, training);       // behind a linear layer
     }
     add_batch_norm(table, {0, 5}, false);
     add_running_statistics(table, {2, 33});

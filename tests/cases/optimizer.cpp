@@ -2,6 +2,8 @@
 // frozen segment and segments of odd sizes. A case's output holds everything that the step writes.
 #include "kernels/include/optimizer.h"
 
+#include <cstring>
+
 #include "tests/cases/families.h"
 
 namespace fovea::tests {
@@ -13,7 +15,18 @@ constexpr Segment segments[] = {{0, 33, 1.0, 0.05, false},
                                 {64, 31, 0.5, 0.1, true},
                                 {96, 0, 1.0, 0.0, false},
                                 {112, 1024, 0.1, 0.05, false}};
-constexpr Segments table_of_segments{segments, std::size(segments)};
+
+/// The table in the memory of `device`.
+Segments table_of_segments(Device device) {
+    constexpr auto count = static_cast<std::int64_t>(std::size(segments));
+    if (device.on_host()) return {segments, count};
+    static const Tensor copy = [device] {
+        const Tensor host = Tensor::empty({sizeof segments}, DType::U8);
+        std::memcpy(host.data(), segments, sizeof segments);
+        return host.to(device);
+    }();
+    return {copy.data<Segment>(), count};
+}
 
 /// The row [n] of a [rows, n] tensor.
 Tensor row(const Tensor& t, std::int64_t i) { return t.slice(0, i, i + 1).reshape({t.size(1)}); }
@@ -43,7 +56,7 @@ void add_adam(std::vector<Case>& table, const std::string& name, const AdamArgs&
                  kernels::adam_step(state.stream(), row(state, 0).view(), row(state, 1).view(),
                                     row(state, 2).view(),
                                     args.amsgrad ? row(state, 3).view() : View{}, g,
-                                    table_of_segments, args);
+                                    table_of_segments(state.device()), args);
              });
 }
 
@@ -52,7 +65,7 @@ void add_sgd(std::vector<Case>& table, const std::string& name, const SgdArgs& a
              [args](const Tensor& state, const Tensor& g) {
                  kernels::sgd_step(state.stream(), row(state, 0).view(),
                                    args.momentum != 0.0 ? row(state, 1).view() : View{}, g,
-                                   table_of_segments, args);
+                                   table_of_segments(state.device()), args);
              });
 }
 
@@ -69,14 +82,14 @@ void add_rmsprop(std::vector<Case>& table, const std::string& name, const Rmspro
                  }
                  if (momentum) velocity = row(state, args.centered ? 3 : 2).view();
                  kernels::rmsprop_step(state.stream(), row(state, 0).view(), row(state, 1).view(),
-                                       mean, velocity, g, table_of_segments, args);
+                                       mean, velocity, g, table_of_segments(state.device()), args);
              });
 }
 
 void add_radam(std::vector<Case>& table, const std::string& name, const RadamArgs& args) {
     add_step(table, name, "radam_step", 3, [args](const Tensor& state, const Tensor& g) {
         kernels::radam_step(state.stream(), row(state, 0).view(), row(state, 1).view(),
-                            row(state, 2).view(), g, table_of_segments, args);
+                            row(state, 2).view(), g, table_of_segments(state.device()), args);
     });
 }
 

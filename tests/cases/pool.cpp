@@ -79,12 +79,22 @@ void add_pool_cases(std::vector<Case>& table) {
     add_max_pool(table, transposed, overlapping, " transposed");
     add_avg_pool(table, transposed, overlapping, " transposed");
     add_max_pool(table, {{1, 28, 28, 32}}, overlapping);
+    // AlexNet's, and those of its variants with other strides; ResNet's stem.
+    add_max_pool(table, {{1, 27, 28, 33}}, {{3, 3}, {2, 2}, {0, 0}, false, true});
+    add_max_pool(table, {{2, 6, 5, 16}}, {{2, 2}, {1, 1}, {0, 0}, false, true});
+    add_max_pool(table, {{2, 6, 5, 16}}, {{3, 3}, {1, 1}, {0, 0}, false, true});
+    add_max_pool(table, {{1, 112, 112, 64}}, overlapping);
+    // One pixel; a window as large as the map; padding of half a kernel, the most there is.
+    add_max_pool(table, {{2, 1, 1, 7}}, overlapping);
+    add_max_pool(table, {{1, 3, 3, 5}}, {{3, 3}, {2, 2}, {0, 0}, false, true});
+    add_max_pool(table, {{1, 5, 4, 3}}, {{2, 4}, {2, 2}, {1, 2}, false, true});
 
     add_adaptive(table, {{2, 7, 7, 33}}, 1, 1);
     add_adaptive(table, {{1, 7, 5, 3}}, 3, 2);
     add_adaptive(table, {{1, 3, 4, 5}}, 5, 7);
     add_adaptive(table, {{0, 4, 4, 5}}, 2, 2);
     add_adaptive(table, {{2, 14, 14, 32}}, 1, 1);
+    for (const std::int64_t side : {1, 6, 7, 13}) add_adaptive(table, {{1, side, side, 16}}, 6, 6);
 }
 
 }  // namespace fovea::tests

@@ -1,4 +1,4 @@
-#include "tests/cpu_vs_reference/run.h"
+#include "tests/cases/run.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,9 +17,9 @@ constexpr double kSentinel = 77.0;
 /// A gradient buffer between sentinels, which starts from numbers of either sign.
 class GuardedBuffer {
 public:
-    explicit GuardedBuffer(const Tensor& like)
+    GuardedBuffer(const Tensor& like, bool shifted)
         : all_(Tensor::full({like.numel() + 2 * kGuard}, kSentinel, like.dtype(), like.device())),
-          buffer_(Tensor::view_of(all_.storage(), kGuard, like.shape(),
+          buffer_(Tensor::view_of(all_.storage(), kGuard - (shifted ? 1 : 0), like.shape(),
                                   contiguous_strides(like.shape()), like.dtype())) {
         std::vector<double> start(static_cast<std::size_t>(like.numel()));
         for (std::size_t i = 0; i < start.size(); ++i)
@@ -31,8 +31,9 @@ public:
     bool intact() const {
         const std::vector<double> values = all_.to_vector();
         const auto is_sentinel = [](double x) { return x == kSentinel; };
-        return std::all_of(values.begin(), values.begin() + kGuard, is_sentinel) &&
-               std::all_of(values.end() - kGuard, values.end(), is_sentinel);
+        const auto begin = values.begin() + buffer_.offset();
+        return std::all_of(values.begin(), begin, is_sentinel) &&
+               std::all_of(begin + buffer_.numel(), values.end(), is_sentinel);
     }
 
 private:
@@ -41,10 +42,11 @@ private:
 
 /// Blocks are multiples of 64 bytes: is what lies behind the last element still poison?
 bool slack_intact(const Tensor& t) {
-    const std::size_t used = t.storage()->bytes();
-    const auto* bytes = static_cast<const unsigned char*>(t.storage()->data());
-    const std::size_t end = std::max<std::size_t>(1, (used + 63) / 64) * 64;
-    return std::all_of(bytes + used, bytes + end, [](unsigned char b) { return b == 0xFF; });
+    const auto used = static_cast<std::int64_t>(t.storage()->bytes());
+    const std::int64_t slack = std::max<std::int64_t>(1, (used + 63) / 64) * 64 - used;
+    const Tensor bytes = Tensor::view_of(t.storage(), used, {slack}, {1}, DType::U8);
+    const std::vector<double> values = bytes.to_vector();
+    return std::all_of(values.begin(), values.end(), [](double b) { return b == 255.0; });
 }
 
 /// Everything of the storage that the inputs lie in, NaN as 0 so that values compare.
@@ -61,14 +63,14 @@ std::vector<double> snapshot(const std::vector<Tensor>& inputs) {
 
 }  // namespace
 
-Run run_case(const Case& c, Device device, DType dtype, Gradients gradients) {
-    const std::vector<Tensor> inputs = make_inputs(c, device, dtype);
+Run run_case(const Case& c, Device device, Numbers numbers, Gradients gradients) {
+    const std::vector<Tensor> inputs = make_inputs(c, device, numbers);
     const std::vector<double> before = snapshot(inputs);
     std::vector<GuardedBuffer> buffers;
     if (gradients == Gradients::Given)
         for (const Tensor& input : inputs)
             if (input.requires_grad()) {
-                buffers.emplace_back(input);
+                buffers.emplace_back(input, numbers.shifted);
                 input.set_grad(buffers.back().buffer());
             }
 
@@ -76,11 +78,14 @@ Run run_case(const Case& c, Device device, DType dtype, Gradients gradients) {
     Tape tape;
     const Tensor y = c.build(inputs);
     run.output = y.to_vector();
+    run.output_dtype = y.dtype();
     run.surroundings_intact = slack_intact(y);
-    if (y.requires_grad()) tape.backward_from(y, make_seed(c, y));
+    if (y.requires_grad())
+        tape.backward_from(y, make_seed(c, y, numbers.bf16_values || numbers.dtype == DType::BF16));
     for (const Tensor& input : inputs) {
         const Tensor& g = input.grad();
         run.gradients.push_back(g.defined() ? g.to_vector() : std::vector<double>());
+        run.gradient_dtypes.push_back(g.defined() ? g.dtype() : input.dtype());
         if (g.defined() && buffers.empty())
             run.surroundings_intact = run.surroundings_intact && slack_intact(g);
     }

@@ -17,11 +17,13 @@ inline constexpr double kGivenGradient = 0.5;
 struct Run {
     std::vector<double> output;
     std::vector<std::vector<double>> gradients;  ///< one per input; empty where there is none
-    bool inputs_intact = true;                   ///< forward and backward wrote to no input
-    bool surroundings_intact = true;             ///< nor beside the output and the gradients
+    DType output_dtype = DType::F32;
+    std::vector<DType> gradient_dtypes;
+    bool inputs_intact = true;        ///< forward and backward wrote to no input
+    bool surroundings_intact = true;  ///< nor beside the output and the gradients
 };
 
 /// Forward and, where an input wants it, backward.
-Run run_case(const Case& c, Device device, DType dtype, Gradients gradients);
+Run run_case(const Case& c, Device device, Numbers numbers, Gradients gradients);
 
 }  // namespace fovea::tests

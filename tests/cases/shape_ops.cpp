@@ -55,6 +55,16 @@ void add_shape_cases(std::vector<Case>& table) {
         return ops::permute(in[0], {2, 0, 1});
     });
 
+    add_shape(table, "flatten_chw", "2x6x6x256", {{{2, 6, 6, 256}}},
+              [](const auto& in) { return ops::flatten_chw(in[0]); });
+    add_shape(table, "flatten_chw", "one pixel", {{{3, 1, 1, 33}}},
+              [](const auto& in) { return ops::flatten_chw(in[0]); });
+    add_shape(table, "flatten_chw", "of a transposed map",
+              {{.shape = {2, 3, 5, 7}, .layout = Layout::Transposed}},
+              [](const auto& in) { return ops::flatten_chw(in[0]); });
+    add_shape(table, "flatten_chw", "nothing", {{{0, 2, 3, 5}}},
+              [](const auto& in) { return ops::flatten_chw(in[0]); });
+
     add_shape(table, "slice", "patches behind a class token", {{{2, 17, 32}}},
               [](const auto& in) { return ops::slice(in[0], 1, 1, 17); });
     add_shape(table, "slice", "last axis", {{{7, 33}}},
@@ -90,6 +100,26 @@ void add_shape_cases(std::vector<Case>& table) {
     add_shape(table, "expand", "to nothing", {{{1, 5}}}, [](const auto& in) {
         return ops::expand(in[0], {0, 5});
     });
+
+    add_shape(table, "roll", "rows of a map back", {{{2, 5, 7, 3}}},
+              [](const auto& in) { return ops::roll(in[0], 1, -2); });
+    add_shape(table, "roll", "the last axis, more than once around", {{{31, 33}}},
+              [](const auto& in) { return ops::roll(in[0], -1, 70); });
+    add_shape(table, "roll", "nothing", {{{0, 5}}},
+              [](const auto& in) { return ops::roll(in[0], 0, 1); });
+
+    add_shape(table, "pad_map", "2x5x7x3 to 8x8", {{{2, 5, 7, 3}}},
+              [](const auto& in) { return ops::pad_map(in[0], 8, 8); });
+    add_shape(table, "pad_map", "columns of a sliced map",
+              {{.shape = {1, 3, 2, 33}, .layout = Layout::Sliced}},
+              [](const auto& in) { return ops::pad_map(in[0], 3, 7); });
+    add_shape(table, "pad_map", "nothing", {{{0, 3, 2, 5}}},
+              [](const auto& in) { return ops::pad_map(in[0], 4, 4); });
+
+    add_shape(table, "crop_map", "2x8x8x3 to 5x7", {{{2, 8, 8, 3}}},
+              [](const auto& in) { return ops::crop_map(in[0], 5, 7); });
+    add_shape(table, "crop_map", "rows only", {{{2, 4, 3, 5}}},
+              [](const auto& in) { return ops::crop_map(in[0], 1, 3); });
 }
 
 }  // namespace fovea::tests

@@ -11,12 +11,15 @@ const std::vector<Case>& all_cases() {
         add_norm_cases(cases);
         add_softmax_cases(cases);
         add_attention_cases(cases);
+        add_window_attention_cases(cases);
         add_conv_cases(cases);
         add_pool_cases(cases);
         add_resize_cases(cases);
         add_shape_cases(cases);
         add_loss_cases(cases);
         add_dropout_cases(cases);
+        add_embed_cases(cases);
+        add_augment_cases(cases);
         add_optimizer_cases(cases);
         return cases;
     }();

@@ -8,11 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
 
+#include "tests/cases/distance.h"
 #include "tests/cases/register.h"
-#include "tests/cpu_vs_reference/run.h"
+#include "tests/cases/run.h"
 
 using namespace fovea;
 using namespace fovea::tests;
@@ -21,30 +20,6 @@ namespace {
 
 constexpr double kFactor = 4.0;
 constexpr double kRounding = 0x1p-24;
-
-double largest(const std::vector<double>& x) {
-    double value = 0.0;
-    for (const double e : x) value = std::max(value, std::abs(e));
-    return value;
-}
-
-/// Largest difference; infinite where only one is NaN, or the sizes differ.
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-    if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
-    double worst = 0.0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-        const double d = std::abs(a[i] - b[i]);
-        if (std::isnan(d)) return std::numeric_limits<double>::infinity();
-        worst = std::max(worst, d);
-    }
-    return worst;
-}
-
-bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
-    return a.size() == b.size() &&
-           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
-}
 
 /// added_to: size of what a sum was added to, which rounds too.
 void compare(const Case& c, const std::vector<double>& got, const std::vector<double>& plain,
@@ -59,7 +34,7 @@ void compare(const Case& c, const std::vector<double>& got, const std::vector<do
 }
 
 void check_device(const Case& c, Gradients gradients, const Run& plain, const Run& exact) {
-    const Run got = run_case(c, Device::cpu(), DType::F32, gradients);
+    const Run got = run_case(c, Device::cpu(), {DType::F32}, gradients);
     {
         INFO("forward");
         compare(c, got.output, plain.output, exact.output, 0.0);
@@ -71,7 +46,7 @@ void check_device(const Case& c, Gradients gradients, const Run& plain, const Ru
     }
     CHECK(got.inputs_intact);
     CHECK(got.surroundings_intact);
-    const Run again = run_case(c, Device::cpu(), DType::F32, gradients);
+    const Run again = run_case(c, Device::cpu(), {DType::F32}, gradients);
     CHECK(same_bits(got.output, again.output));
     for (std::size_t i = 0; i < got.gradients.size(); ++i)
         CHECK(same_bits(got.gradients[i], again.gradients[i]));
@@ -81,8 +56,8 @@ void check(const Case& c) {
     for (const Gradients gradients : {Gradients::Fresh, Gradients::Given}) {
         if (gradients == Gradients::Given && !differentiable(c)) continue;
         INFO((gradients == Gradients::Given ? "into given gradients" : "fresh gradients"));
-        const Run exact = run_case(c, Device::reference(), DType::F64, gradients);
-        const Run plain = run_case(c, Device::reference(), DType::F32, gradients);
+        const Run exact = run_case(c, Device::reference(), {DType::F64}, gradients);
+        const Run plain = run_case(c, Device::reference(), {DType::F32}, gradients);
         CHECK(exact.inputs_intact);
         CHECK(plain.surroundings_intact);
         for (const int threads : {1, 2}) {

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/tape.h"
-#include "tests/cpu_vs_reference/run.h"
+#include "tests/cases/run.h"
 
 using namespace fovea;
 using namespace fovea::tests;
@@ -41,7 +41,7 @@ Case overrun(bool in_forward, bool in_backward) {
 }
 
 Run run(const Case& c, Gradients gradients) {
-    return run_case(c, Device::cpu(), DType::F32, gradients);
+    return run_case(c, Device::cpu(), {DType::F32}, gradients);
 }
 
 }  // namespace

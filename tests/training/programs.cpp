@@ -68,7 +68,7 @@ TempFolder::~TempFolder() {
 }
 
 Process::Process(const std::string& program, const Arguments& arguments, const Limits& limits) {
-    const std::string file = FOVEA_BINARY_DIR "/bin/" + program;
+    const std::string file = program[0] == '/' ? program : FOVEA_BINARY_DIR "/bin/" + program;
     std::vector<char*> argv = {const_cast<char*>(file.c_str())};
     for (const std::string& argument : arguments)
         argv.push_back(const_cast<char*>(argument.c_str()));

@@ -32,7 +32,7 @@ struct Limits {
     bool gnuplot = false;          ///< may the program find gnuplot? Most tests save the time
 };
 
-/// A running program of this build.
+/// A running program: a name in this build's bin folder, or an absolute path.
 class Process {
 public:
     Process(const std::string& program, const Arguments& arguments, const Limits& limits = {});
