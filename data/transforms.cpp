@@ -5,60 +5,13 @@
 #include <string>
 
 #include "core/error.h"
+#include "kernels/include/augment_random.h"
 
 namespace fovea {
 namespace {
 
-enum Element : std::uint64_t {
-    kCropTop = 0,
-    kCropLeft = 1,
-    kFlip = 2,
-    kErase = 3,
-    kResizedCrop = 16,
-    kEraseBox = 64,
-    kNoise = std::uint64_t{1} << 20
-};
-constexpr int kAttempts = 10;
-
-/// Uniform in 0 ... n - 1.
-int uniform_int(const RandomSite& random, std::uint64_t element, int n) {
-    return static_cast<int>(
-        std::uint64_t{random.bits_of(element)} * static_cast<std::uint64_t>(n) >> 32);
-}
-
-double uniform(const RandomSite& random, std::uint64_t element, double low, double high) {
-    return low + (high - low) * static_cast<double>(random.unit(element));
-}
-
-struct Box {
-    int top, left, height, width;
-};
-
-/// A box of random area (a share of the whole) and log-uniform ratio; its side along `ratio` is rows
-/// for erasing and columns for crops.
-struct BoxRule {
-    std::uint64_t first;  // element of attempt 0
-    double area_low, area_high, ratio_low, ratio_high;
-    bool ratio_is_rows;
-    int most_height, most_width;  // inclusive
-};
-
-bool random_box(const RandomSite& random, const BoxRule& rule, int height, int width, Box& box) {
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        const std::uint64_t e = rule.first + std::uint64_t{4} * static_cast<unsigned>(attempt);
-        const double area = uniform(random, e, rule.area_low, rule.area_high) * height * width;
-        const double ratio =
-            std::exp(uniform(random, e + 1, std::log(rule.ratio_low), std::log(rule.ratio_high)));
-        const double longer = std::sqrt(area * ratio), other = std::sqrt(area / ratio);
-        const int h = static_cast<int>(std::nearbyint(rule.ratio_is_rows ? longer : other));
-        const int w = static_cast<int>(std::nearbyint(rule.ratio_is_rows ? other : longer));
-        if (h < 1 || w < 1 || h > rule.most_height || w > rule.most_width) continue;
-        box = {uniform_int(random, e + 2, height - h + 1),
-               uniform_int(random, e + 3, width - w + 1), h, w};
-        return true;
-    }
-    return false;
-}
+/// Random resized crop: its elements 16 + 4 attempt + 0..3 are blocks of four from here on.
+constexpr std::uint64_t kResizedCropBlock = 4;
 
 void check(bool ok, const char* what) {
     if (!ok)
@@ -126,20 +79,19 @@ void Transform::apply(const ImageView& image, std::int64_t sample, std::int64_t 
     }
     if (!training_) return write(view, 0, 0, false, out);
 
-    const int places = 2 * o.pad_crop + 1;
-    const int top = uniform_int(random, kCropTop, places) - o.pad_crop;
-    const int left = uniform_int(random, kCropLeft, places) - o.pad_crop;
-    write(view, top, left, random.unit(kFlip) < o.flip, out);
-    if (random.unit(kErase) < o.erase) erase(random, out);
+    const augment::Choices c = augment::choose(random, o.pad_crop, o.flip, o.erase);
+    write(view, c.top, c.left, c.flip, out);
+    if (c.erase) erase(random, out);
 }
 
 // torchvision's RandomResizedCrop: ten attempts, then the largest middle box of an allowed ratio.
 Image Transform::resized_crop(const ImageView& image, const RandomSite& random) const {
     const int h = image.height, w = image.width;
     constexpr double kLow = 3.0 / 4.0, kHigh = 4.0 / 3.0;
-    Box box{};
-    if (!random_box(random, {kResizedCrop, options_.crop_area, 1.0, kLow, kHigh, false, h, w}, h, w,
-                    box)) {
+    augment::Box box;
+    const augment::BoxRule rule{
+        kResizedCropBlock, options_.crop_area, 1.0, std::log(kLow), std::log(kHigh), false, h, w};
+    if (!augment::random_box(random, rule, h, w, box)) {
         const double ratio = static_cast<double>(w) / h;
         box.width = ratio > kHigh ? static_cast<int>(std::nearbyint(h * kHigh)) : w;
         box.height = ratio < kLow ? static_cast<int>(std::nearbyint(w / kLow)) : h;
@@ -185,20 +137,13 @@ void Transform::write(const ImageView& image, int top, int left, bool flip, floa
 
 void Transform::erase(const RandomSite& random, float* out) const {
     const int c = options_.channels, h = options_.height, w = options_.width;
-    Box box{};
-    // The box is smaller than the picture on both sides.
-    if (!random_box(random, {kEraseBox, 0.02, 1.0 / 3.0, 0.3, 1.0 / 0.3, true, h - 1, w - 1}, h, w,
-                    box))
-        return;
-    constexpr double kTwoPi = 6.283185307179586;
+    augment::Box box;
+    if (!augment::random_box(random, augment::erase_rule(h, w), h, w, box)) return;
     for (int y = box.top; y < box.top + box.height; ++y) {
         for (int i = (y * w + box.left) * c; i < (y * w + box.left + box.width) * c; ++i) {
-            out[i] = 0.0f;
-            if (options_.erase_fill == Erase::Zero) continue;
-            const std::uint64_t pair = kNoise + static_cast<std::uint64_t>(i / 2 * 2);
-            const double radius = std::sqrt(-2.0 * std::log(1.0 - random.unit(pair)));
-            const double angle = kTwoPi * random.unit(pair + 1);
-            out[i] = static_cast<float>(radius * (i % 2 ? std::sin(angle) : std::cos(angle)));
+            out[i] = options_.erase_fill == Erase::Zero
+                         ? 0.0f
+                         : augment::noise(random, static_cast<std::uint64_t>(i));
         }
     }
 }

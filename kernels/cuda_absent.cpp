@@ -13,9 +13,11 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 #include "kernels/include/attention.h"
+#include "kernels/include/augment.h"
 #include "kernels/include/conv.h"
 #include "kernels/include/dropout.h"
 #include "kernels/include/elementwise.h"
+#include "kernels/include/embed.h"
 #include "kernels/include/loss.h"
 #include "kernels/include/matmul.h"
 #include "kernels/include/norm.h"
@@ -24,3 +26,4 @@
 #include "kernels/include/reduce.h"
 #include "kernels/include/resize.h"
 #include "kernels/include/softmax.h"
+#include "kernels/include/window_attention.h"

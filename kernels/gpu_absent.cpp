@@ -1,4 +1,5 @@
 // Stands in for kernels/cuda/runtime.cpp in a build without CUDA: there is no device.
+#include "kernels/include/gemm_engine.h"
 #include "kernels/include/gpu.h"
 
 namespace fovea::gpu {
@@ -32,5 +33,7 @@ void push_range(const char*) {}
 void pop_range() {}
 void allow_tf32(bool) {}
 bool tf32_allowed() { return false; }
+void set_gemm_engine(GemmEngine) {}
+GemmEngine gemm_engine() { return GemmEngine::Auto; }
 
 }  // namespace fovea::gpu

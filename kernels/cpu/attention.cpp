@@ -39,22 +39,6 @@ Strided<float> head_of(const View& x, std::int64_t b, std::int64_t h) {
     return {x.as<float>() + b * x.strides[0] + h * x.strides[2], x.strides[1]};
 }
 
-/// out [D, stride] = x^T, zeros where there are no keys; kLanes x kLanes at a time.
-void transpose(float* out, Strided<const float> x, const Sizes& s) {
-    for (std::int64_t j = 0; j < s.Tk; j += kLanes) {
-        const std::int64_t keys = std::min<std::int64_t>(kLanes, s.Tk - j);
-        for (std::int64_t d = 0; d < s.D; d += kLanes) {
-            const int width = static_cast<int>(std::min<std::int64_t>(kLanes, s.D - d));
-            Vec rows[kLanes] = {};
-            for (std::int64_t i = 0; i < keys; ++i)
-                rows[i] =
-                    width == kLanes ? load(x.at(j + i, d)) : load_first(x.at(j + i, d), width);
-            cpu::transpose(rows);
-            for (std::int64_t i = 0; i < width; ++i) store(out + (d + i) * s.stride + j, rows[i]);
-        }
-    }
-}
-
 /// f(batch, head) for all of them, by threads.
 template <class F>
 void for_heads(const Sizes& s, std::int64_t work, const F& f) {
@@ -62,51 +46,6 @@ void for_heads(const Sizes& s, std::int64_t work, const F& f) {
         for (std::int64_t i = begin; i < end; ++i) f(i / s.H, i % s.H);
     });
 }
-
-/// An lse of -infinity means that the row attends to nothing; then all exp(s - 0) = 0.
-float finite_shift(float lse) { return lse == -__builtin_inff() ? 0.0f : lse; }
-
-/// Rows of scores s become exp(scale s - max), at most kLanes rows at once; lane i of the results
-/// belongs to row i. Only whole vectors are read and written: a masked store would stall the load that
-/// follows it.
-struct Numerators {
-    Vec max, sum;
-
-    Numerators(Strided<float> s, std::int64_t rows, std::int64_t n, float scale) {
-        const std::int64_t full = n / kLanes * kLanes;
-        const int rest = static_cast<int>(n - full);
-        const Vec lowest = splat(-__builtin_inff());
-
-        Vec partial[kLanes] = {};
-        for (std::int64_t i = 0; i < rows; ++i) {
-            Vec m = rest > 0 ? keep_first(scale * load(s.at(i, full)), rest, lowest) : lowest;
-            for (std::int64_t j = 0; j < full; j += kLanes)
-                m = cpu::max(m, scale * load(s.at(i, j)));
-            partial[i] = m;
-        }
-        max = combine_rows(partial, cpu::max);
-        max = max == lowest ? Vec{} : max;
-
-        float shifts[kLanes];
-        store(shifts, max);
-        for (std::int64_t i = 0; i < rows; ++i) {
-            const float shift = shifts[i];
-            Vec total{};
-            for (std::int64_t j = 0; j < full; j += kLanes) {
-                const Vec e = exp_flush(scale * load(s.at(i, j)) - shift);
-                store(s.at(i, j), e);
-                total += e;
-            }
-            if (rest > 0) {
-                const Vec e = exp_flush(scale * load(s.at(i, full)) - shift);
-                store(s.at(i, full), e);
-                total += keep_first(e, rest, Vec{});
-            }
-            partial[i] = total;
-        }
-        sum = combine_rows(partial, add);
-    }
-};
 
 }  // namespace
 
@@ -122,7 +61,7 @@ void attention_forward(const Stream&, View o, View lse, CView q, CView k, CView 
         float* const scales = scores.at(block);  // one per row, in whole vectors
         const Strided<float> output = head_of(o, b, h);
         const Strided<const float> queries = head_of(q, b, h), values = head_of(v, b, h);
-        transpose(keys, head_of(k, b, h), s);
+        transpose(keys, s.stride, head_of(k, b, h), s.Tk, s.D);
 
         for (std::int64_t start = 0; start < s.Tq; start += block) {
             const std::int64_t rows = std::min(block, s.Tq - start);
@@ -130,7 +69,7 @@ void attention_forward(const Stream&, View o, View lse, CView q, CView k, CView 
                        {keys, s.stride});
             for (std::int64_t i = 0; i < rows; i += kLanes) {
                 const std::int64_t some = std::min<std::int64_t>(kLanes, rows - i);
-                const Numerators group({scores.at(i), scores.row}, some, s.Tk, factor);
+                const Numerators group(scores.at(i), s.stride, some, s.Tk, factor);
                 store(scales + i, inverse_or_zero(group.sum));
                 if (lse)
                     store_some(lse.as<float>() + (b * s.H + h) * s.Tq + start + i,
@@ -158,8 +97,8 @@ void attention_backward(const Stream&, View dq, View dk, View dv, CView dout, CV
         const Strided<const float> grads = head_of(dout, b, h), outputs = head_of(o, b, h);
         const Strided<float> query_grads = head_of(dq, b, h), key_grads = head_of(dk, b, h);
         const Strided<float> value_grads = head_of(dv, b, h);
-        transpose(key_columns, keys, s);
-        transpose(value_columns, head_of(v, b, h), s);
+        transpose(key_columns, s.stride, keys, s.Tk, s.D);
+        transpose(value_columns, s.stride, head_of(v, b, h), s.Tk, s.D);
         if (s.Tq == 0)
             for (std::int64_t j = 0; j < s.Tk; ++j) {
                 std::fill(key_grads.at(j), key_grads.at(j) + s.D, 0.0f);
@@ -202,7 +141,7 @@ void attention_probabilities(const Stream&, View p, CView q, CView k, CView lse,
     for_heads(s, s.Tq * s.Tk * s.D, [&](std::int64_t b, std::int64_t h) {
         static thread_local Scratch<float> scratch;
         float* const keys = scratch.get(s.stride * s.D);
-        transpose(keys, head_of(k, b, h), s);
+        transpose(keys, s.stride, head_of(k, b, h), s.Tk, s.D);
         const std::int64_t first = (b * s.H + h) * s.Tq;
         float* const out = p.as<float>() + first * s.Tk;
         small_gemm(s.Tq, s.Tk, s.D, {out, s.Tk}, head_of(q, b, h), {keys, s.stride});

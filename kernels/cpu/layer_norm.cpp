@@ -6,8 +6,11 @@
 #include "kernels/include/norm.h"
 
 namespace fovea::kernels::cpu {
-void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CView w, CView b,
-                        double eps) {
+namespace {
+
+/// Forward on all rows of x. before(begin, end) is called ahead of reading those elements of x.
+template <class Before>
+void forward(View y, View mean, View rstd, CView x, CView w, CView b, double eps, Before before) {
     if (x.numel() == 0) return;
     static thread_local Scratch<float> ones, zeros;
     const std::int64_t cols = x.dim(-1), rows = x.numel() / cols;
@@ -20,6 +23,7 @@ void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CV
             const int some = static_cast<int>(std::min<std::int64_t>(kLanes, end - first));
             const float* const in = x.as<float>() + first * cols;
             float* const out = y.as<float>() + first * cols;
+            before(first * cols, (first + some) * cols);
 
             Vec partial[kLanes] = {};
             for (int i = 0; i < some; ++i) partial[i] = fold(cols, Vec{}, add, in + i * cols);
@@ -40,6 +44,22 @@ void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CV
             if (mean) store_some(mean.as<float>() + first, means, some);
             if (rstd) store_some(rstd.as<float>() + first, rstds, some);
         }
+    });
+}
+
+}  // namespace
+
+void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CView w, CView b,
+                        double eps) {
+    forward(y, mean, rstd, x, w, b, eps, [](std::int64_t, std::int64_t) {});
+}
+
+void add_layer_norm_forward(const Stream&, View sum, View y, View mean, View rstd, CView x,
+                            CView residual, CView w, CView b, double eps) {
+    forward(y, mean, rstd, sum, w, b, eps, [&](std::int64_t begin, std::int64_t end) {
+        map(
+            end - begin, [](Vec u, Vec v) { return u + v; }, sum.as<float>() + begin,
+            x.as<float>() + begin, residual.as<float>() + begin);
     });
 }
 

@@ -18,6 +18,22 @@ struct Strided {
     T* at(std::int64_t i, std::int64_t j = 0) const { return data + i * row + j * col; }
 };
 
+/// out [columns, stride] = x^T for x [rows, columns], kLanes x kLanes at a time. Rows of out are written
+/// in whole vectors: behind the last row of x come zeros.
+inline void transpose(float* out, std::int64_t stride, Strided<const float> x, std::int64_t rows,
+                      std::int64_t columns) {
+    for (std::int64_t j = 0; j < rows; j += kLanes) {
+        const std::int64_t some = std::min<std::int64_t>(kLanes, rows - j);
+        for (std::int64_t d = 0; d < columns; d += kLanes) {
+            const int width = static_cast<int>(std::min<std::int64_t>(kLanes, columns - d));
+            Vec block[kLanes] = {};
+            for (std::int64_t i = 0; i < some; ++i) block[i] = load_some(x.at(j + i, d), width);
+            transpose(block);
+            for (std::int64_t i = 0; i < width; ++i) store(out + (d + i) * stride + j, block[i]);
+        }
+    }
+}
+
 // 6 x 4 accumulators, a vector of B for each column and one broadcast fit 32 registers; 6 x 2 fit 16.
 inline constexpr int kTileRows = 6;
 inline constexpr int kTileVecs = kLanes == 16 ? 4 : 2;

@@ -1,4 +1,4 @@
-// Exponentials of one row relative to its maximum, shared by softmax, cross-entropy and attention.
+// Exponentials of rows relative to their maxima, shared by softmax, cross-entropy and attention.
 #pragma once
 
 #include "kernels/cpu/simd_math.h"
@@ -39,5 +39,51 @@ inline Vec exp_row(float* y, const float* x, std::int64_t n, Vec shift) {
 
 /// 1 / sum, and 0 for the empty sum.
 inline Vec inverse_or_zero(Vec sum) { return sum == 0.0f ? Vec{} : 1.0f / sum; }
+
+/// An lse of -infinity means that the row attends to nothing; then all exp(s - 0) = 0.
+inline float finite_shift(float lse) { return lse == -__builtin_inff() ? 0.0f : lse; }
+
+/// At most kLanes rows of n scores, `stride` apart, become exp(scale s - max); lane i of the results
+/// belongs to row i. Only whole vectors are read and written: a masked store would stall the load that
+/// follows it.
+struct Numerators {
+    Vec max, sum;
+
+    Numerators(float* s, std::int64_t stride, std::int64_t rows, std::int64_t n, float scale) {
+        const std::int64_t full = n / kLanes * kLanes;
+        const int rest = static_cast<int>(n - full);
+        const Vec lowest = splat(-__builtin_inff());
+
+        Vec partial[kLanes] = {};
+        for (std::int64_t i = 0; i < rows; ++i) {
+            const float* const row = s + i * stride;
+            Vec m = rest > 0 ? keep_first(scale * load(row + full), rest, lowest) : lowest;
+            for (std::int64_t j = 0; j < full; j += kLanes) m = cpu::max(m, scale * load(row + j));
+            partial[i] = m;
+        }
+        max = combine_rows(partial, cpu::max);
+        max = max == lowest ? Vec{} : max;
+
+        float shifts[kLanes];
+        store(shifts, max);
+        for (std::int64_t i = 0; i < rows; ++i) {
+            float* const row = s + i * stride;
+            const float shift = shifts[i];
+            Vec total{};
+            for (std::int64_t j = 0; j < full; j += kLanes) {
+                const Vec e = exp_flush(scale * load(row + j) - shift);
+                store(row + j, e);
+                total += e;
+            }
+            if (rest > 0) {
+                const Vec e = exp_flush(scale * load(row + full) - shift);
+                store(row + full, e);
+                total += keep_first(e, rest, Vec{});
+            }
+            partial[i] = total;
+        }
+        sum = combine_rows(partial, add);
+    }
+};
 
 }  // namespace fovea::kernels::cpu

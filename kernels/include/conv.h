@@ -12,9 +12,11 @@ struct ConvParams {
     std::int64_t dilation[2] = {1, 1};
     std::int64_t groups = 1;
 
-    /// Output extent along axis 0 (rows) or 1 (columns) for an input extent and a kernel extent.
+    /// Output extent along axis 0 (rows) or 1 (columns) for an input extent and a kernel extent; 0
+    /// if the kernel does not fit into the padded input.
     constexpr std::int64_t out(int axis, std::int64_t in, std::int64_t kernel) const {
-        return (in + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis] + 1;
+        const std::int64_t span = in + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1;
+        return span < 0 ? 0 : span / stride[axis] + 1;
     }
 };
 

@@ -9,6 +9,11 @@ namespace fovea::kernels {
 /// backward (either may be empty in inference); w, b [C] may be empty.
 KERNEL(layer_norm_forward, View y, View mean, View rstd, CView x, CView w, CView b, double eps);
 
+/// sum = x + residual, y = layer_norm_forward of sum, in one pass: all [rows, C]. Backward is
+/// layer_norm_backward on sum, its dx added to the gradient that sum has from its other uses.
+KERNEL(add_layer_norm_forward, View sum, View y, View mean, View rstd, CView x, CView residual,
+       CView w, CView b, double eps);
+
 /// Gradients of layer_norm_forward: dx [rows, C] by dx_mode, dw and db [C] by param_mode (views
 /// empty or mode Ignore: skipped). Rows are summed in a fixed order.
 KERNEL(layer_norm_backward, View dx, View dw, View db, CView dy, CView x, CView w, CView mean,

@@ -13,10 +13,12 @@ struct PoolParams {
     bool count_include_pad = true;  ///< average pooling only
 
     /// Output extent as PyTorch: with ceil_mode the last window must start inside the input or the
-    /// left padding.
+    /// left padding. 0 if there is no window.
     constexpr std::int64_t out(int axis, std::int64_t in) const {
-        const std::int64_t span = in + 2 * padding[axis] - kernel[axis];
-        std::int64_t n = (span + (ceil_mode ? stride[axis] - 1 : 0)) / stride[axis] + 1;
+        const std::int64_t span =
+            in + 2 * padding[axis] - kernel[axis] + (ceil_mode ? stride[axis] - 1 : 0);
+        if (span < 0) return 0;
+        std::int64_t n = span / stride[axis] + 1;
         if (ceil_mode && (n - 1) * stride[axis] >= in + padding[axis]) --n;
         return n;
     }

@@ -63,6 +63,27 @@ Buffer reciprocal_deviation(const CView& var, double eps) {
     return rstd;
 }
 
+/// Row r of a layer norm, from the elements `in`.
+template <class T>
+void normalise_row(const View& y, const View& mean, const View& rstd, const T* in, Index r,
+                   const CView& w, const CView& b, double eps) {
+    const Index C = y.dim(-1);
+    double m = 0.0, var = 0.0;
+    for (Index c = 0; c < C; ++c) m += static_cast<double>(in[c]);
+    m /= static_cast<double>(C);
+    for (Index c = 0; c < C; ++c) {
+        const double d = static_cast<double>(in[c]) - m;
+        var += d * d;
+    }
+    const double s = 1.0 / std::sqrt(var / static_cast<double>(C) + eps);
+    for (Index c = 0; c < C; ++c) {
+        const double xhat = (static_cast<double>(in[c]) - m) * s;
+        y.as<T>()[r * C + c] = static_cast<T>(xhat * element<T>(w, c, 1.0) + element<T>(b, c, 0.0));
+    }
+    if (mean) mean.as<T>()[r] = static_cast<T>(m);
+    if (rstd) rstd.as<T>()[r] = static_cast<T>(s);
+}
+
 /// y = (x - mean) * rstd * w + b with one mean and rstd per column.
 template <class T>
 void normalise_columns(const View& y, const CView& x, const Buffer& mean, const Buffer& rstd,
@@ -81,24 +102,22 @@ void normalise_columns(const View& y, const CView& x, const Buffer& mean, const 
 void layer_norm_forward(const Stream&, View y, View mean, View rstd, CView x, CView w, CView b,
                         double eps) {
     with_float(x.dtype, [&]<class T>(std::type_identity<T>) {
-        const Index rows = rows_of(x), C = x.dim(-1);
-        for (Index r = 0; r < rows; ++r) {
-            const T* in = x.as<T>() + r * C;
-            T* out = y.as<T>() + r * C;
-            double m = 0.0, var = 0.0;
-            for (Index c = 0; c < C; ++c) m += static_cast<double>(in[c]);
-            m /= static_cast<double>(C);
-            for (Index c = 0; c < C; ++c) {
-                const double d = static_cast<double>(in[c]) - m;
-                var += d * d;
-            }
-            const double s = 1.0 / std::sqrt(var / static_cast<double>(C) + eps);
-            for (Index c = 0; c < C; ++c) {
-                const double xhat = (static_cast<double>(in[c]) - m) * s;
-                out[c] = static_cast<T>(xhat * element<T>(w, c, 1.0) + element<T>(b, c, 0.0));
-            }
-            if (mean) mean.as<T>()[r] = static_cast<T>(m);
-            if (rstd) rstd.as<T>()[r] = static_cast<T>(s);
+        const Index C = x.dim(-1);
+        for (Index r = 0; r < rows_of(x); ++r)
+            normalise_row<T>(y, mean, rstd, x.as<T>() + r * C, r, w, b, eps);
+    });
+}
+
+void add_layer_norm_forward(const Stream&, View sum, View y, View mean, View rstd, CView x,
+                            CView residual, CView w, CView b, double eps) {
+    with_float(x.dtype, [&]<class T>(std::type_identity<T>) {
+        const Index C = x.dim(-1);
+        for (Index r = 0; r < rows_of(x); ++r) {
+            T* const row = sum.as<T>() + r * C;
+            for (Index c = 0; c < C; ++c)
+                row[c] = static_cast<T>(static_cast<double>(x.as<T>()[r * C + c]) +
+                                        static_cast<double>(residual.as<T>()[r * C + c]));
+            normalise_row<T>(y, mean, rstd, row, r, w, b, eps);
         }
     });
 }

@@ -26,7 +26,7 @@ void add_augment(std::vector<Case>& table, const std::string& name, const Shape&
                              return out;
                          },
                      .flops = 3.0 * static_cast<double>(y.numel()),
-                     .bytes = static_cast<double>(x.numel() + 4 * y.numel())});
+                     .bytes = static_cast<double>(x.numel() + 4 * y.numel() + 4)});
 }
 
 }  // namespace

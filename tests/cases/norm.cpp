@@ -116,7 +116,8 @@ void add_norm_cases(std::vector<Case>& table) {
     add_layer_norm(table, {2, 49, 64}, true);
     add_layer_norm(table, {2, 17, 96}, true);
     add_layer_norm(table, {3, 1000}, true);
-    add_layer_norm(table, {2, 3000}, true);  // a row is a block's on a GPU
+    add_layer_norm(table, {2, 3000}, true);   // a row is a block's on a GPU
+    add_layer_norm(table, {2, 13000}, true);  // and does not fit into its registers
     for (const Shape& shape : {Shape{5, 1}, Shape{7, 33}, Shape{0, 7}, Shape{2, 17, 96}})
         add_add_layer_norm(table, shape, true);
     add_add_layer_norm(table, {3, 768}, false);
@@ -127,7 +128,7 @@ void add_norm_cases(std::vector<Case>& table) {
         add_batch_norm(table, {31, 33}, training, Layout::Transposed);
         add_batch_norm(table, {2, 7, 7, 64}, training);
         add_batch_norm(table, {1, 28, 28, 192}, training);
-        add_batch_norm(table, {2, 1, 1, 512}, training);  // a ResNet's last stage on tiny images
+        add_batch_norm(table, {4, 1, 1, 512}, training);  // a ResNet's last stage on tiny images
         add_batch_norm(table, {8, 2379}, training);       // behind a linear layer
     }
     add_batch_norm(table, {0, 5}, false);

@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 for seed in 1 2 3 4 5; do
-    FOVEA_DIGESTS="$folder/$seed" CUDAEMU_SEED=$seed CUDAEMU_SHUFFLE_BLOCKS=1 CUDAEMU_CHECK=0 \
+    FOVEA_DIGESTS="$folder/$seed" CUDAEMU_SEED=$seed CUDAEMU_SHUFFLE_BLOCKS=1 CUDAEMU_CHECK=0 FOVEA_GEMM=tiled \
         "$on_device" "$program" '[schedules]' >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
     [[ -s $folder/$seed ]] || { echo "seed $seed: no results"; exit 1; }
     if ! cmp -s "$folder/1" "$folder/$seed"; then

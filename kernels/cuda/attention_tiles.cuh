@@ -1,0 +1,261 @@
+// What the attention kernels on CUDA cores are made of: tiles of 64 rows (tokens) in shared memory, as
+// floats, and products of them in registers.
+//
+// A block of 64 / R * 16 threads works on 64 x 64 scores. Its threads form 64 / R rows of 16 columns: a
+// thread owns the scores of rows first_row + i * 64 / R and columns column + 16 j, so the 16 threads
+// that share a row of scores are neighbours in one warp.
+// Tiles have rows of Cap + 4 floats (Cap: the head dimension they have room for), tiles of weights
+// rows of 80: what a warp reads or writes at once then never meets in a bank.
+#pragma once
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/numbers.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/shared_store.cuh"
+
+namespace fovea::kernels::cuda::attention {
+
+inline constexpr int kTile = 64;
+inline constexpr int kColumns = 16;  // threads that share a row
+inline constexpr int kWeightPitch = kTile + 16;
+inline constexpr int kWeightFloats = kTile * kWeightPitch;
+inline constexpr int kLargestHead = 128;
+
+inline constexpr float kLog2e = 1.44269504F, kLn2 = 0.693147181F;
+
+template <int Cap>
+inline constexpr int kPitch = Cap + 4;
+template <int Cap>
+inline constexpr int kTileFloats = kTile* kPitch<Cap>;
+
+/// Columns of the head dimension that a thread owns.
+template <int Cap>
+inline constexpr int kOwned = Cap / kColumns;
+
+template <int R>
+inline constexpr int kThreads = kTile / R* kColumns;
+
+/// This thread's place among the scores.
+__device__ __forceinline__ int first_row() { return static_cast<int>(threadIdx.x) / kColumns; }
+__device__ __forceinline__ int column() { return static_cast<int>(threadIdx.x) % kColumns; }
+
+/// Rows of one head, a fixed step apart.
+template <class T>
+struct StridedRows {
+    T* data;
+    Index stride;
+
+    __device__ __forceinline__ T* row(Index token) const { return data + token * stride; }
+};
+
+/// Rows [first, first + count) of x, D columns each, into a tile; zeros where there is nothing.
+/// vector: four elements may be read at once.
+template <int Cap, int Threads, class Rows>
+__device__ __forceinline__ void load_tile(float* tile, const Rows& x, Index first, int count, int D,
+                                          bool vector) {
+    constexpr int quads = Cap / 4, rounds = kTile * quads / Threads;
+    constexpr int batch = 2;  // loads that are under way together
+    asm volatile(""
+                 : "+l"(first));  // addresses that are kept between calls cost too many registers
+#pragma unroll 1
+    for (int round = 0; round < rounds; round += batch) {
+        float values[batch][4];
+#pragma unroll
+        for (int b = 0; b < batch; ++b) {
+            const int at = static_cast<int>(threadIdx.x) + (round + b) * Threads;
+            const int row = at / quads, d = at % quads * 4;
+            const bool exists = row < count && d < D;
+            const auto* p = exists ? x.row(first + row) + d : nullptr;
+            if (exists && vector) {
+                load(values[b], p);
+            } else {
+#pragma unroll
+                for (int i = 0; i < 4; ++i)
+                    values[b][i] = exists && d + i < D ? to_float(p[i]) : 0.0F;
+            }
+        }
+#pragma unroll
+        for (int b = 0; b < batch; ++b) {
+            const int at = static_cast<int>(threadIdx.x) + (round + b) * Threads;
+            float* to = tile + at / quads * kPitch<Cap> + at % quads * 4;
+            store_shared(to, values[b][0], values[b][1], values[b][2], values[b][3]);
+        }
+    }
+}
+
+/// out[i][j] = rows[first_row + i * 64 / R] . columns[column + 16 j], over `depth` numbers (in fours).
+template <int Cap, int R>
+__device__ __forceinline__ void dot_tiles(float (&out)[R][4], const float* rows,
+                                          const float* columns, int depth) {
+    const float* x = rows + first_row() * kPitch<Cap>;
+    const float* y = columns + column() * kPitch<Cap>;
+#pragma unroll
+    for (int i = 0; i < R; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) out[i][j] = 0.0F;
+#pragma unroll 1
+    for (int d = 0; d < depth; d += 4) {
+        float4 b[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+            b[j] = *reinterpret_cast<const float4*>(y + j * kColumns * kPitch<Cap> + d);
+#pragma unroll
+        for (int i = 0; i < R; ++i) {
+            const float4 a =
+                *reinterpret_cast<const float4*>(x + i * (kTile / R) * kPitch<Cap> + d);
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                out[i][j] += a.x * b[j].x;
+                out[i][j] += a.y * b[j].y;
+                out[i][j] += a.z * b[j].z;
+                out[i][j] += a.w * b[j].w;
+            }
+        }
+    }
+}
+
+/// This thread's scores to their places in a [64,80] tile of weights.
+template <int R>
+__device__ __forceinline__ void put_weights(float* weights, const float (&w)[R][4]) {
+    float* to = weights + first_row() * kWeightPitch + column();
+#pragma unroll
+    for (int i = 0; i < R; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) to[i * (kTile / R) * kWeightPitch + j * kColumns] = w[i][j];
+}
+
+/// First head column of this thread's group g of owned ones; groups of at most four.
+template <int Cap>
+__device__ __forceinline__ int owned_column(int g) {
+    constexpr int width = kOwned<Cap> < 4 ? kOwned<Cap> : 4;
+    return g * kColumns * width + column() * width;
+}
+
+/// This thread's columns of a tile's row.
+template <int Cap>
+__device__ __forceinline__ void load_owned(float (&x)[kOwned<Cap>], const float* row) {
+    if constexpr (kOwned<Cap> <= 4) {
+        load(x, row + owned_column<Cap>(0));
+    } else {
+#pragma unroll
+        for (int g = 0; g < kOwned<Cap> / 4; ++g)
+            *reinterpret_cast<float4*>(x + 4 * g) =
+                *reinterpret_cast<const float4*>(row + owned_column<Cap>(g));
+    }
+}
+
+/// sum[i] += sum over k < count of weights[first_row + i * 64 / R][k] tile[k], in this thread's columns.
+/// Weights from count up to the next four are zeros.
+template <int Cap, int R>
+__device__ __forceinline__ void add_weighted(float (&sum)[R][kOwned<Cap>], const float* weights,
+                                             const float* tile, int count) {
+    const float* w = weights + first_row() * kWeightPitch;
+#pragma unroll 1
+    for (int k = 0; k < count; k += 4) {
+        float y[4][kOwned<Cap>];
+#pragma unroll
+        for (int n = 0; n < 4; ++n) load_owned<Cap>(y[n], tile + (k + n) * kPitch<Cap>);
+#pragma unroll
+        for (int i = 0; i < R; ++i) {
+            const float4 a =
+                *reinterpret_cast<const float4*>(w + i * (kTile / R) * kWeightPitch + k);
+#pragma unroll
+            for (int c = 0; c < kOwned<Cap>; ++c) {
+                sum[i][c] += a.x * y[0][c];
+                sum[i][c] += a.y * y[1][c];
+                sum[i][c] += a.z * y[2][c];
+                sum[i][c] += a.w * y[3][c];
+            }
+        }
+    }
+}
+
+/// sum[i] += sum over k < count of weights[k][4 first_row + i] tile[k], in this thread's columns.
+template <int Cap>
+__device__ __forceinline__ void add_weighted_transposed(float (&sum)[4][kOwned<Cap>],
+                                                        const float* weights, const float* tile,
+                                                        int count) {
+    const float* w = weights + 4 * first_row();
+#pragma unroll 2
+    for (int k = 0; k < count; ++k) {
+        float y[kOwned<Cap>];
+        load_owned<Cap>(y, tile + k * kPitch<Cap>);
+        const float4 a = *reinterpret_cast<const float4*>(w + k * kWeightPitch);
+#pragma unroll
+        for (int c = 0; c < kOwned<Cap>; ++c) {
+            sum[0][c] += a.x * y[c];
+            sum[1][c] += a.y * y[c];
+            sum[2][c] += a.z * y[c];
+            sum[3][c] += a.w * y[c];
+        }
+    }
+}
+
+/// factor * x to this thread's columns of a row of D elements in global memory.
+template <int Cap, class T>
+__device__ __forceinline__ void store_owned(T* row, const float (&x)[kOwned<Cap>], float factor,
+                                            int D, bool vector) {
+    constexpr int width = kOwned<Cap> < 4 ? kOwned<Cap> : 4;
+#pragma unroll
+    for (int g = 0; g < kOwned<Cap> / width; ++g) {
+        const int d = owned_column<Cap>(g);
+        float y[width];
+#pragma unroll
+        for (int i = 0; i < width; ++i) y[i] = factor * x[g * width + i];
+        if (vector && d < D) {
+            store(row + d, y);
+        } else {
+#pragma unroll
+            for (int i = 0; i < width; ++i)
+                if (d + i < D) row[d + i] = from_float<T>(y[i]);
+        }
+    }
+}
+
+/// x . (this thread's columns of a row of D elements in global memory), summed over the 16 threads.
+template <int Cap, class T>
+__device__ __forceinline__ float dot_owned(const float (&x)[kOwned<Cap>], const T* row, int D,
+                                           bool vector) {
+    constexpr int width = kOwned<Cap> < 4 ? kOwned<Cap> : 4;
+    float sum = 0.0F;
+#pragma unroll
+    for (int g = 0; g < kOwned<Cap> / width; ++g) {
+        const int d = owned_column<Cap>(g);
+        float y[width] = {};
+        if (row != nullptr && vector && d < D) {
+            load(y, row + d);
+        } else if (row != nullptr) {
+#pragma unroll
+            for (int i = 0; i < width; ++i)
+                if (d + i < D) y[i] = to_float(row[d + i]);
+        }
+#pragma unroll
+        for (int i = 0; i < width; ++i) sum += x[g * width + i] * y[i];
+    }
+    return warp_reduce<kColumns>(sum);
+}
+
+/// What exp2 subtracts from a row's scores for its probabilities: its log sum exp, in base 2. A row
+/// that attends to nothing has -inf, and +inf here: its probabilities are zeros.
+__device__ __forceinline__ float probability_shift(float lse) {
+    return lse == -INFINITY ? INFINITY : lse * kLog2e;
+}
+
+/// Calls f with the smallest Cap (an integral constant) that a head dimension fits into.
+template <class F>
+void with_cap(Index D, F f) {
+    if (D <= 32) return f(std::integral_constant<int, 32>{});
+    if (D <= 64) return f(std::integral_constant<int, 64>{});
+    if (D <= kLargestHead) return f(std::integral_constant<int, 128>{});
+    throw std::runtime_error("attention on CUDA: a head has at most 128 dimensions, not " +
+                             std::to_string(D));
+}
+
+/// May rows that start at `data`, with these strides and D elements, be read four at a time?
+template <class... Strides>
+bool in_fours(const void* data, DType dtype, Index D, Strides... strides) {
+    return reinterpret_cast<std::uintptr_t>(data) % (4 * size_of(dtype)) == 0 && D % 4 == 0 &&
+           ((strides % 4 == 0) && ...);
+}
+
+}  // namespace fovea::kernels::cuda::attention

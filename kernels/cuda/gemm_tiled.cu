@@ -1,0 +1,341 @@
+// The tiled matrix product on CUDA cores: c [B,M,N] (+)= f(alpha a [B,M,K] b [B,K,N] + bias [N]) for
+// any layout, alignment and size of F32 or BF16 operands, summed in F32.
+//
+// A block owns 128 x 128 sums (64 x 64 where those would leave the device idle) and one part of k; each
+// of its threads owns 8 x 8 (8 x 4) of them in registers. Slices of 16 k are double-buffered in shared
+// memory: while one is multiplied, the next is on its way from global memory. A thread makes 64
+// multiply-adds from four 16-byte loads of shared memory.
+// Few blocks and a long k (gradients of weights): k is cut into parts, their sums go to the workspace,
+// and a second kernel adds them in order. How many parts there are depends on the shape alone, so
+// the bits do as well.
+// The sums leave through shared memory, in whole rows; epilogue and rounding happen on the way.
+// Global memory: a is read ceil(N / 128) times and b ceil(M / 128) times, all but the first mostly
+// from the L2 cache (neighbouring blocks share rows of a); c is written once.
+#include <algorithm>
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/gemm_tiled.cuh"
+#include "kernels/cuda/workspace.h"
+
+namespace fovea::kernels::cuda {
+namespace {
+
+using LargeTile = TileShape<128, 128, 8, 8>;
+using SmallTile = TileShape<64, 64, 8, 4>;
+
+/// How the problem is cut up.
+struct Plan {
+    unsigned row_tiles, column_tiles, parts;
+    Index k_per_part;
+    /// Sums of the parts [parts, B * M, N in whole quads], then their row_sums [parts, M]; nullptr where
+    /// there is one part.
+    float* partial;
+    Index rows, width;
+    bool vector_a, vector_b;  ///< may four elements be read at once?
+    bool vector_c;
+
+    __device__ float* partial_sum(Index part, Index row, Index column) const {
+        return partial + (part * rows + row) * width + column;
+    }
+    __device__ float* partial_row_sum(Index part, Index row) const {
+        return partial_sum(parts, 0, 0) + part * rows + row;
+    }
+};
+
+/// Some of four elements of type T, as floats; zeros for the others.
+template <class T>
+__device__ __forceinline__ void load_some(float (&x)[4], const T* p, int count, bool vector) {
+    if (vector && count == 4) return load(x, p);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) x[i] = i < count ? to_float(p[i]) : 0.0F;
+}
+template <class T>
+__device__ __forceinline__ void store_some(T* p, const float (&x)[4], int count, bool vector) {
+    if (vector && count == 4) return store(p, x);
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+        if (i < count) p[i] = from_float<T>(x[i]);
+}
+
+/// The sums x of row `row` of c, from `column` on: epilogue, rounding and store.
+__device__ __forceinline__ void finish(const GemmProblem& p, float (&x)[4], Index batch, Index row,
+                                       Index column, int count, bool vector) {
+    const Index at = batch * p.c_batch_stride + row * p.c_row_stride + column;
+    float* c = static_cast<float*>(p.c) + at;
+    BFloat16* c_low = static_cast<BFloat16*>(p.c) + at;
+    float before[4] = {};
+    if (p.accumulate) {
+        if (p.out == DType::F32)
+            load_some(before, c, count, vector);
+        else
+            load_some(before, c_low, count, vector);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        x[i] = p.alpha * x[i] + before[i];
+        if (p.bias != nullptr && i < count) x[i] += p.bias[column + i];
+        if (p.f != Unary::Identity) x[i] = apply(p.f, x[i]);
+    }
+    if (p.out == DType::F32)
+        store_some(c, x, count, vector);
+    else
+        store_some(c_low, x, count, vector);
+}
+
+__device__ __forceinline__ void put_row_sum(const GemmProblem& p, Index row, float sum) {
+    p.row_sums[row] = p.accumulate ? p.row_sums[row] + sum : sum;
+}
+
+/// What a block owns. The block's number is read anew each time: kept in registers through the
+/// multiplication, these would be some too many.
+struct Place {
+    unsigned row_tile, column_tile, part, batch;
+
+    __device__ __forceinline__ explicit Place(const Plan& plan) {
+        unsigned block;
+        asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
+        column_tile = block % plan.column_tiles;
+        block /= plan.column_tiles;
+        row_tile = block % plan.row_tiles;
+        block /= plan.row_tiles;
+        part = block % plan.parts;
+        batch = block / plan.parts;
+    }
+};
+
+/// Element (line, k) of an operand whose lines are rows if `along_k`, and columns otherwise.
+template <class T>
+__device__ __forceinline__ const T* first_of(const GemmOperand& x, Index batch, Index line, Index k,
+                                             bool along_k) {
+    const T* matrix = static_cast<const T*>(x.data) + batch * x.batch_stride;
+    return along_k ? matrix + line * x.row_stride + k : matrix + k * x.row_stride + line;
+}
+
+template <int Limit>
+__device__ __forceinline__ int within(Index left) {
+    return static_cast<int>(min(left, static_cast<Index>(Limit)));
+}
+
+/// Group g of this thread's rows of sums into [GroupRows][Columns] of shared memory.
+template <class Shape>
+__device__ __forceinline__ void put_group(float* shared,
+                                          const float (&sum)[Shape::RowsEach][Shape::ColumnsEach],
+                                          int g, int row, int column) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+        for (int h = 0; h < Shape::ColumnGroups; ++h) {
+            const float* x = sum[4 * g + i] + 4 * h;
+            store_shared(shared + (row + i) * Shape::Columns + h * Shape::GroupColumns + column,
+                         x[0], x[1], x[2], x[3]);
+        }
+}
+
+/// The tile's sums go through shared memory, so that they leave in whole rows.
+template <class Shape>
+__device__ __forceinline__ void put_tile(const GemmProblem& p, const Plan& plan, float* shared,
+                                         const float (&sum)[Shape::RowsEach][Shape::ColumnsEach],
+                                         int row, int column) {
+    const Place place(plan);
+    constexpr int quads = Shape::Columns / 4;
+    // One group of rows at a time: [GroupRows][Columns] just fills the slices' memory.
+#pragma unroll 1
+    for (int group = 0; group < Shape::RowGroups; ++group) {
+        if (group > 0) __syncthreads();
+#pragma unroll
+        for (int g = 0; g < Shape::RowGroups; ++g)
+            if (g == group) put_group<Shape>(shared, sum, g, row, column);
+        __syncthreads();
+#pragma unroll 1
+        for (int q = static_cast<int>(threadIdx.x); q < Shape::GroupRows * quads;
+             q += Shape::Threads) {
+            const Index r = static_cast<Index>(place.row_tile) * Shape::Rows +
+                            group * Shape::GroupRows + q / quads;
+            const Index c = static_cast<Index>(place.column_tile) * Shape::Columns + q % quads * 4;
+            const int count = within<4>(p.N - c);
+            if (r >= p.M || count <= 0) continue;
+            float x[4];
+            load(x, shared + q * 4);
+            if (plan.partial == nullptr)
+                finish(p, x, place.batch, r, c, count, plan.vector_c);
+            else
+                __stcg(reinterpret_cast<float4*>(
+                           plan.partial_sum(place.part, place.batch * p.M + r, c)),
+                       float4{x[0], x[1], x[2], x[3]});
+        }
+    }
+}
+
+/// Thread t has the sum over this part of k of the tile's row t.
+template <class Shape>
+__device__ __forceinline__ void put_row_sum(const GemmProblem& p, const Plan& plan, float sum) {
+    const Place place(plan);
+    const Index row = static_cast<Index>(place.row_tile) * Shape::Rows + threadIdx.x;
+    if (threadIdx.x >= Shape::Rows || row >= p.M) return;
+    if (plan.partial == nullptr)
+        put_row_sum(p, row, sum);
+    else
+        *plan.partial_row_sum(place.part, row) = sum;
+}
+
+/// grid: column tiles fastest, then row tiles, parts of k, batches.
+template <class T, class Shape, Lines kLinesA, Lines kLinesB>
+__global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
+    tiled_product(const GemmProblem p, const Plan plan) {
+    __shared__ __align__(16) float shared[2 * kDepth * (Shape::Rows + Shape::Columns)];
+    float* const a_slices = shared;  // [2][16][Rows]
+    float* const b_slices = shared + 2 * kDepth * Shape::Rows;
+
+    const Place place(plan);
+    const Index first_row = static_cast<Index>(place.row_tile) * Shape::Rows;
+    const Index first_column = static_cast<Index>(place.column_tile) * Shape::Columns;
+    const Index k_begin = place.part * plan.k_per_part;
+    const bool sums_rows = p.row_sums != nullptr && place.column_tile == 0;
+    const int depth = static_cast<int>(min(p.K - k_begin, plan.k_per_part));
+
+    SliceReader<T, Shape::Rows, Shape::Threads, kLinesA> a(
+        first_of<T>(p.a, place.batch, first_row, k_begin, !p.a.transposed), p.a.row_stride,
+        within<Shape::Rows>(p.M - first_row), depth, !p.a.transposed, plan.vector_a);
+    SliceReader<T, Shape::Columns, Shape::Threads, kLinesB> b(
+        first_of<T>(p.b, place.batch, first_column, k_begin, p.b.transposed), p.b.row_stride,
+        within<Shape::Columns>(p.N - first_column), depth, p.b.transposed, plan.vector_b);
+
+    const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+    constexpr int warp_columns = Shape::ThreadColumns / 8;
+    const int row = (warp / warp_columns * 4 + lane / 8) * 4;
+    const int column = (warp % warp_columns * 8 + lane % 8) * 4;
+
+    float sum[Shape::RowsEach][Shape::ColumnsEach] = {};
+    float row_sum = 0.0F;  // of row `thread` of the tile
+    a.read();
+    b.read();
+    a.write(a_slices);
+    b.write(b_slices);
+    __syncthreads();
+    int buffer = 0;
+    for (int k = 0; k < depth; k += kDepth) {
+        const bool more = k + kDepth < depth;
+        const float* a_slice = a_slices + buffer * kDepth * Shape::Rows;
+        const float* b_slice = b_slices + buffer * kDepth * Shape::Columns;
+        buffer ^= 1;
+        // One operand's next slice is under way at a time: fewer registers.
+        if (more) a.read();
+        multiply_slices<Shape, 0, kDepth / 2>(sum, a_slice, b_slice, row, column);
+        if (more) {
+            a.write(a_slices + buffer * kDepth * Shape::Rows);
+            b.read();
+        }
+        multiply_slices<Shape, kDepth / 2, kDepth>(sum, a_slice, b_slice, row, column);
+        if (more) b.write(b_slices + buffer * kDepth * Shape::Columns);
+        if (sums_rows && thread < Shape::Rows) {
+#pragma unroll
+            for (int i = 0; i < kDepth; ++i)
+                row_sum += a_slice[i * Shape::Rows + (thread ^ swizzle(i))];
+        }
+        __syncthreads();
+    }
+
+    if (sums_rows) put_row_sum<Shape>(p, plan, row_sum);
+    put_tile<Shape>(p, plan, shared, sum, row, column);
+}
+
+/// Adds the parts in order, one thread an element of c (and then of row_sums).
+__global__ void __launch_bounds__(256) add_parts(const GemmProblem p, const Plan plan) {
+    const Index size = plan.rows * p.N, all = size + (p.row_sums != nullptr ? plan.rows : 0);
+    const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
+    for (Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; i < all; i += step) {
+        const bool of_c = i < size;
+        const Index row = of_c ? i / p.N : i - size, column = of_c ? i % p.N : 0;
+        float x[4] = {};
+        for (Index part = 0; part < plan.parts; ++part)
+            x[0] += of_c ? *plan.partial_sum(part, row, column) : *plan.partial_row_sum(part, row);
+        if (of_c)
+            finish(p, x, row / p.M, row % p.M, column, 1, false);
+        else
+            put_row_sum(p, row, x[0]);
+    }
+}
+
+bool fours(const void* data, Index row_stride, Index batch_stride, DType dtype) {
+    return reinterpret_cast<std::uintptr_t>(data) % (4 * size_of(dtype)) == 0 &&
+           row_stride % 4 == 0 && batch_stride % 4 == 0;
+}
+bool fours(const GemmOperand& x, DType dtype) {
+    return fours(x.data, x.row_stride, x.batch_stride, dtype);
+}
+
+constexpr Index kEnoughBlocks = 132;  // a device's multiprocessors; a constant, for the same bits
+constexpr Index kShortestPart = 256, kLongestPart = Index{1} << 30;  // of k
+constexpr Index kMostParts = 64;
+
+Index most_parts(const GemmProblem& p) {
+    return std::clamp<Index>(p.K / kShortestPart, 1, kMostParts);
+}
+
+template <class Shape>
+Index tiles(const GemmProblem& p) {
+    return p.B * ceil_div(p.M, Shape::Rows) * ceil_div(p.N, Shape::Columns);
+}
+
+template <class Shape>
+Plan plan_for(const Stream& stream, const GemmProblem& p) {
+    Index parts = ceil_div(p.K, kLongestPart);
+    if (tiles<Shape>(p) < kEnoughBlocks)
+        parts = std::min(most_parts(p), ceil_div(2 * kEnoughBlocks, tiles<Shape>(p)));
+    const Index per_part = ceil_div(ceil_div(p.K, std::max<Index>(parts, 1)), kDepth) * kDepth;
+    parts = per_part == 0 ? 1 : ceil_div(p.K, per_part);
+    const Index rows = p.B * p.M, width = ceil_div(p.N, 4) * 4;
+    float* partial = nullptr;
+    if (parts > 1)
+        partial = workspace<float>(stream, static_cast<std::size_t>(parts * rows * (width + 1)));
+    return {.row_tiles = static_cast<unsigned>(ceil_div(p.M, Shape::Rows)),
+            .column_tiles = static_cast<unsigned>(ceil_div(p.N, Shape::Columns)),
+            .parts = static_cast<unsigned>(parts),
+            .k_per_part = per_part,
+            .partial = partial,
+            .rows = rows,
+            .width = width,
+            .vector_a = fours(p.a, p.in),
+            .vector_b = fours(p.b, p.in),
+            .vector_c = fours(p.c, p.c_row_stride, p.c_batch_stride, p.out)};
+}
+
+template <class Shape, Lines kLinesA, Lines kLinesB>
+void run(const Stream& stream, const GemmProblem& p) {
+    const Plan plan = plan_for<Shape>(stream, p);
+    const Launch how = {dim3(static_cast<unsigned>(tiles<Shape>(p)) * plan.parts),
+                        dim3(Shape::Threads)};
+    with_float(p.in, [&]<class T>(std::type_identity<T>) {
+        launch(stream, how, tiled_product<T, Shape, kLinesA, kLinesB>, p, plan);
+    });
+    if (plan.parts == 1) return;
+    const Index sums = p.B * p.M * p.N + p.M;
+    launch(stream, {dim3(grid_for(sums, 256)), dim3(256)}, add_parts, p, plan);
+}
+
+/// Are all lines of the operand, `length` elements each, whole aligned quads?
+bool whole_quads(const GemmOperand& x, Index length, DType dtype) {
+    return length % 4 == 0 && fours(x, dtype);
+}
+
+}  // namespace
+
+void gemm_tiled(const Stream& stream, const GemmProblem& p) {
+    if (p.B == 0 || p.M == 0 || p.N == 0) return;
+    using enum Lines;
+    const bool large = std::min(p.M, p.N) > SmallTile::Rows &&
+                       tiles<LargeTile>(p) * most_parts(p) >= kEnoughBlocks &&
+                       whole_quads(p.a, p.a.transposed ? p.M : p.K, p.in) &&
+                       whole_quads(p.b, p.b.transposed ? p.K : p.N, p.in);
+    if (large && !p.a.transposed && p.b.transposed)  // forward
+        run<LargeTile, AlongK, AlongK>(stream, p);
+    else if (large && !p.a.transposed)  // gradient of the input
+        run<LargeTile, AlongK, AcrossK>(stream, p);
+    else if (large && !p.b.transposed)  // gradient of the weights
+        run<LargeTile, AcrossK, AcrossK>(stream, p);
+    else
+        run<SmallTile, Any, Any>(stream, p);
+}
+
+}  // namespace fovea::kernels::cuda
