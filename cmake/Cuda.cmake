@@ -61,6 +61,28 @@ function(fovea_cuda_libraries)
         target_link_libraries(fovea_cuda PUBLIC CUDA::cudart CUDA::cublasLt
                               PRIVATE "$<BUILD_INTERFACE:CUDA::nvtx3>" ${CMAKE_DL_LIBS})
         list(APPEND libraries cuda)
+
+        # cuDNN: an engine for convolutions. Without the option its files are compiled all the same
+        # where its headers are, so that they do not rot.
+        find_path(FOVEA_CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+        find_library(FOVEA_CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
+        mark_as_advanced(FOVEA_CUDNN_INCLUDE FOVEA_CUDNN_LIBRARY)
+        if(FOVEA_CUDNN)
+            if(NOT FOVEA_CUDNN_INCLUDE OR NOT FOVEA_CUDNN_LIBRARY)
+                message(FATAL_ERROR "FOVEA_CUDNN needs cuDNN 9: its cudnn.h or library is not found")
+            endif()
+            target_compile_definitions(fovea_cuda PRIVATE FOVEA_CUDNN)
+            target_include_directories(fovea_cuda SYSTEM PRIVATE "${FOVEA_CUDNN_INCLUDE}")
+            target_link_libraries(fovea_cuda PUBLIC "${FOVEA_CUDNN_LIBRARY}")
+        elseif(FOVEA_CUDNN_INCLUDE AND FOVEA_TESTS)
+            file(GLOB cudnn CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/cuda/cudnn*.cpp")
+            add_library(fovea_cudnn_compiles OBJECT ${cudnn})
+            target_compile_definitions(fovea_cudnn_compiles PRIVATE FOVEA_CUDNN)
+            target_include_directories(fovea_cudnn_compiles PRIVATE "${PROJECT_SOURCE_DIR}")
+            target_include_directories(fovea_cudnn_compiles SYSTEM PRIVATE
+                "${FOVEA_CUDNN_INCLUDE}" ${CUDAToolkit_INCLUDE_DIRS})
+            target_link_libraries(fovea_cudnn_compiles PRIVATE fovea_flags)
+        endif()
     endif()
 
     foreach(name IN LISTS libraries)

@@ -17,10 +17,12 @@ void Adam::step(ParamStore& store, double lr, double grad_scale) {
     args.step = ++steps_;
     args.decoupled = options_.decoupled;
     args.amsgrad = options_.amsgrad;
+    args.low = store.low_copy().view();
     store.values().bump_version();
     kernels::adam_step(store.values().stream(), store.values().view(), exp_avg_.view(),
                        exp_avg_sq_.view(), max_exp_avg_sq_.view(), store.gradients(),
                        store.segments(), args);
+    store.low_copy_is_current();
 }
 
 std::vector<std::pair<std::string, Tensor>> Adam::state() const {
@@ -42,9 +44,11 @@ void Sgd::step(ParamStore& store, double lr, double grad_scale) {
     args.grad_scale = grad_scale;
     args.step = ++steps_;
     args.nesterov = options_.nesterov;
+    args.low = store.low_copy().view();
     store.values().bump_version();
     kernels::sgd_step(store.values().stream(), store.values().view(), momentum_buffer_.view(),
                       store.gradients(), store.segments(), args);
+    store.low_copy_is_current();
 }
 
 std::vector<std::pair<std::string, Tensor>> Sgd::state() const {
@@ -67,10 +71,12 @@ void Rmsprop::step(ParamStore& store, double lr, double grad_scale) {
     args.grad_scale = grad_scale;
     args.centered = options_.centered;
     ++steps_;
+    args.low = store.low_copy().view();
     store.values().bump_version();
     kernels::rmsprop_step(store.values().stream(), store.values().view(), square_avg_.view(),
                           grad_avg_.view(), momentum_buffer_.view(), store.gradients(),
                           store.segments(), args);
+    store.low_copy_is_current();
 }
 
 std::vector<std::pair<std::string, Tensor>> Rmsprop::state() const {
@@ -91,9 +97,11 @@ void Radam::step(ParamStore& store, double lr, double grad_scale) {
     args.eps = options_.eps;
     args.grad_scale = grad_scale;
     args.step = ++steps_;
+    args.low = store.low_copy().view();
     store.values().bump_version();
     kernels::radam_step(store.values().stream(), store.values().view(), exp_avg_.view(),
                         exp_avg_sq_.view(), store.gradients(), store.segments(), args);
+    store.low_copy_is_current();
 }
 
 std::vector<std::pair<std::string, Tensor>> Radam::state() const {

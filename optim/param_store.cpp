@@ -48,6 +48,18 @@ Segments ParamStore::segments() const {
     return {device_segments_.data<Segment>(), count};
 }
 
+void ParamStore::keep_low_copy(DType dtype) {
+    low_ = values_.to(dtype);
+    low_slices_.clear();
+    for (std::size_t i = 0; i < parameters_.size(); ++i) low_slices_.push_back(slice_of(low_, i));
+    low_copy_is_current();
+}
+
+void ParamStore::low_copy_is_current() const {
+    for (std::size_t i = 0; i < low_slices_.size(); ++i)
+        parameters_[i].parameter->value.set_low_copy(low_slices_[i], true);
+}
+
 double ParamStore::gradient_norm() const {
     const Tensor sum = Tensor::empty({1}, DType::F64, gradients_.device());
     kernels::sum_of_squares(gradients_.stream(), sum.view(), gradients_);

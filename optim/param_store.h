@@ -37,6 +37,13 @@ public:
     /// L2 norm of all gradients, accumulated in double.
     double gradient_norm() const;
 
+    /// Keeps a copy of all values in a lower precision, which ops under autocast read and optimizers
+    /// write together with the values.
+    void keep_low_copy(DType dtype);
+    const Tensor& low_copy() const { return low_; }  ///< [n], or undefined
+    /// After a step that wrote both.
+    void low_copy_is_current() const;
+
     /// A further arena of the same length, zeroed: moments, averages.
     Tensor new_arena() const;
     /// The slice of `arena` that belongs to parameter i, in the parameter's shape.
@@ -46,7 +53,8 @@ private:
     std::vector<NamedParameter> parameters_;
     std::vector<Segment> segments_;
     mutable Tensor device_segments_;  // their bytes on a GPU; undefined: to be copied again
-    Tensor values_, gradients_;
+    Tensor values_, gradients_, low_;
+    std::vector<Tensor> low_slices_;
 };
 
 }  // namespace fovea

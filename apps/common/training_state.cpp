@@ -46,6 +46,8 @@ TrainingState new_training_state(const Config& config, std::int64_t steps_per_ep
     ParamStoreOptions options;
     options.weight_decay = config.get<double>("optim.weight_decay");
     state.store = std::make_unique<ParamStore>(*state.model, options);
+    const DType amp = amp_dtype(config, device_of(config.get<std::string>("train.device")));
+    if (amp != DType::F32) state.store->keep_low_copy(amp);
     AdamOptions adam;
     adam.beta1 = config.get<double>("optim.beta1");
     adam.beta2 = config.get<double>("optim.beta2");

@@ -12,8 +12,8 @@ void embed_tokens_forward(const Stream&, View y, CView patches, CView prefix, CV
     parallel_for(y.dim(0) * L, C, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
             const std::int64_t b = row / L, t = row % L;
-            const float* const token = t < P ? prefix.as<float>() + t * C
-                                             : patches.as<float>() + (b * N + t - P) * C;
+            const float* const token =
+                t < P ? prefix.as<float>() + t * C : patches.as<float>() + (b * N + t - P) * C;
             float* const out = y.as<float>() + row * C;
             if (position)
                 map(
@@ -32,8 +32,10 @@ void embed_tokens_backward(const Stream&, View dpatches, View dprefix, View dpos
     const float* const grad = dy.as<float>();
     const bool positions = dposition && position_mode != GradMode::Ignore;
     const bool prefixes = dprefix && prefix_mode != GradMode::Ignore;
-    parallel_for(positions ? L : prefixes ? P : 0, B * C,
-                 [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(positions  ? L
+                 : prefixes ? P
+                            : 0,
+                 B * C, [&](std::int64_t begin, std::int64_t end) {
                      static thread_local Scratch<float> scratch;
                      float* const sums = scratch.get(C);
                      for (std::int64_t t = begin; t < end; ++t) {

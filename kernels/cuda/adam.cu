@@ -12,9 +12,10 @@ namespace {
 
 struct Adam {
     float *p, *m, *v, *vmax;
+    BFloat16* low;  // or nullptr
     const float* g;
-    double lr, corrected_lr;  // lr / (1-b1^t)
-    float b1, a1, b2, a2;  // a = 1 - b
+    double lr, corrected_lr;              // lr / (1-b1^t)
+    float b1, a1, b2, a2;                 // a = 1 - b
     float eps, grad_scale, second_scale;  // 1 / sqrt(1-b2^t)
     bool decoupled, amsgrad;
 
@@ -46,6 +47,7 @@ struct Adam {
             w[e] = r.shrink * w[e] - r.rate * first[e] / (sqrtf(square) * second_scale + eps);
         }
         four.write(p, w);
+        four.write_low(low, w);
         four.write(m, first);
         four.write(v, second);
         if (amsgrad) four.write(vmax, largest);
@@ -64,6 +66,7 @@ void adam_step(const Stream& stream, View p, View m, View v, View vmax, CView g,
                     m.as<float>(),
                     v.as<float>(),
                     vmax.as<float>(),
+                    args.low.as<BFloat16>(),
                     g.as<float>(),
                     args.lr,
                     args.lr / correction1,
@@ -77,7 +80,7 @@ void adam_step(const Stream& stream, View p, View m, View v, View vmax, CView g,
                     args.decoupled,
                     args.amsgrad};
     const bool aligned = aligned16(p.data) && aligned16(m.data) && aligned16(v.data) &&
-                         aligned16(g.data) && aligned16(vmax.data);
+                         aligned16(g.data) && aligned16(vmax.data) && aligned16(args.low.data);
     walk_arena(stream, p.numel(), segments, aligned, step);
 }
 

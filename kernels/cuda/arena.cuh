@@ -33,6 +33,14 @@ struct Four {
         for (int e = 0; e < 4; ++e)
             if (e < count) array[first + e] = x[e];
     }
+    /// The same, rounded, into the arena's low copy if there is one. It is as aligned as the rest.
+    __device__ __forceinline__ void write_low(BFloat16* low, const float (&x)[4]) const {
+        if (low == nullptr) return;
+        if (whole) return store<4>(low + first, x);
+#pragma unroll
+        for (int e = 0; e < 4; ++e)
+            if (e < count) low[first + e] = from_float<BFloat16>(x[e]);
+    }
 };
 
 /// step.rates(segment): what the step needs of a segment. step(four, rates): the update.

@@ -5,6 +5,7 @@
 //   gradients_at_once   up to 64 queries and keys: all three from one pass
 //   query_gradient      64 queries against all keys; also leaves delta for
 //   key_gradient        64 keys against all queries
+//   score_gradient      dS of 64 queries and 64 keys, for who needs it
 #pragma once
 
 #include "kernels/cuda/attention_tiles.cuh"
@@ -86,8 +87,7 @@ __device__ __forceinline__ void differentiate(float (&s)[kBackwardRows][4],
 /// Shared memory may be used again by the caller after a barrier.
 template <int Cap, class In, class Out, class Scores, class OnGradient>
 __device__ __forceinline__ void gradients_at_once(float* shared, const BackwardRows<In, Out>& x,
-                                                  const Scores& scores,
-                                                  const OnGradient& on_gradient) {
+                                                  const Scores& scores, OnGradient&& on_gradient) {
     constexpr int R = kBackwardRows;
     float* const q_tile = shared;
     float* const k_tile = q_tile + kTileFloats<Cap>;
@@ -143,6 +143,38 @@ __device__ __forceinline__ void gradients_at_once(float* shared, const BackwardR
         const int row = first_row() + i * kStep;
         if (row < queries) store_owned<Cap>(x.dq.row(row), dq[i], x.scale, x.D, x.vector);
     }
+}
+
+/// dS of 64 queries and 64 keys, in registers; delta has been left by query_gradient.
+template <int Cap, class In, class Out, class Scores>
+__device__ __forceinline__ void score_gradient(float (&ds)[kBackwardRows][4], float* shared,
+                                               const BackwardRows<In, Out>& x, Index first_query,
+                                               Index first_key, const Scores& scores) {
+    float* const q_tile = shared;
+    float* const k_tile = q_tile + kTileFloats<Cap>;
+    float* const v_tile = k_tile + kTileFloats<Cap>;
+    float* const dout_tile = v_tile + kTileFloats<Cap>;
+    const int rows = rows_left(x.queries, first_query), count = rows_left(x.keys, first_key);
+    load_tile<Cap, kBackwardThreads>(q_tile, x.q, first_query, rows, x.D, x.vector);
+    load_tile<Cap, kBackwardThreads>(k_tile, x.k, first_key, count, x.D, x.vector);
+    load_tile<Cap, kBackwardThreads>(v_tile, x.v, first_key, count, x.D, x.vector);
+    load_tile<Cap, kBackwardThreads>(dout_tile, x.dout, first_query, rows, x.D, x.vector);
+    __syncthreads();
+
+    RowState state[kBackwardRows];
+    typename Scores::Token query[kBackwardRows];
+#pragma unroll
+    for (int i = 0; i < kBackwardRows; ++i) {
+        const int row = first_row() + i * kStep;
+        const bool exists = row < rows;
+        state[i].shift = exists ? probability_shift(x.lse[first_query + row]) : INFINITY;
+        state[i].delta = exists ? x.delta[first_query + row] : 0.0F;
+        query[i] = scores.token(first_query + row);
+    }
+    float p[kBackwardRows][4];
+    dot_tiles<Cap>(p, q_tile, k_tile, x.depth());
+    dot_tiles<Cap>(ds, dout_tile, v_tile, x.depth());
+    differentiate(p, ds, state, query, first_key, count, scores);
 }
 
 template <int Cap, class In, class Out, class Scores>

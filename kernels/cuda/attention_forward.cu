@@ -15,7 +15,7 @@ namespace {
 using namespace attention;
 
 template <class T, int Cap>
-__global__ void __launch_bounds__(kThreads<kForwardRows<Cap>>)
+__global__ void __launch_bounds__(kThreads<kForwardRows<Cap>>, Cap <= 64 ? 4 : 2)
     forward(const Heads<T> o, float* __restrict__ lse, const Heads<const T> q,
             const Heads<const T> k, const Heads<const T> v, const Sizes s,
             const ScaledScores scores, const bool vector) {

@@ -43,7 +43,8 @@ __device__ __forceinline__ void load_or_repeat(float (&x)[V], const T* p, bool d
 template <int V, class T, class F>
 __global__ void __launch_bounds__(kThreads)
     binary_kernel(T* y, const T* a, const T* b, F f, const __grid_constant__ Walk<3> rows,
-                  const __grid_constant__ Divider columns, Index a_step, Index b_step, Index items) {
+                  const __grid_constant__ Divider columns, Index a_step, Index b_step,
+                  Index items) {
     for (Index i = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x; i < items;
          i += static_cast<Index>(gridDim.x) * kThreads) {
         const auto item = static_cast<std::uint32_t>(i);
@@ -65,9 +66,9 @@ void launch_rows(const Stream& stream, const StridedLoop<3>& all, F f, T* y, con
                  const T* b) {
     for_each_piece(all, [&](const StridedLoop<3>& loop, const Offsets<3>& start) {
         const Index items = loop.shape.numel() / V;
-        launch(stream, {grid_for(items, kThreads), kThreads}, binary_kernel<V, T, F>, y + start.at[0],
-               a + start.at[1], b + start.at[2], f, Walk<3>(loop.outer()), Divider(loop.shape[-1] / V),
-               loop.strides[1][-1], loop.strides[2][-1], items);
+        launch(stream, {grid_for(items, kThreads), kThreads}, binary_kernel<V, T, F>,
+               y + start.at[0], a + start.at[1], b + start.at[2], f, Walk<3>(loop.outer()),
+               Divider(loop.shape[-1] / V), loop.strides[1][-1], loop.strides[2][-1], items);
     });
 }
 

@@ -49,8 +49,8 @@ void copy_rows(const Stream& stream, const CopyLoop& all, To* y, const From* x) 
     for_each_piece(all, [&](const CopyLoop& loop, const Offsets<2>& start) {
         const Index items = loop.shape.numel() / V;
         launch(stream, {grid_for(items, kThreads), kThreads}, copy_kernel<V, To, From>,
-               y + start.at[0], x + start.at[1], Walk<2>(loop.outer()),
-               Divider(loop.shape[-1] / V), loop.strides[0][-1], loop.strides[1][-1], items);
+               y + start.at[0], x + start.at[1], Walk<2>(loop.outer()), Divider(loop.shape[-1] / V),
+               loop.strides[0][-1], loop.strides[1][-1], items);
     });
 }
 
@@ -139,9 +139,9 @@ void copy(const Stream& stream, View y, CView x) {
     if (!same && !(is_computed(x.dtype) && is_computed(y.dtype)))
         return copy_converted(stream, loop, y, x);
     if (same && loop.shape.rank == 1 && dense_rows(loop)) {
-        FOVEA_CUDA_CHECK(cudaMemcpyAsync(
-            y.data, x.data, static_cast<std::size_t>(y.numel()) * size_of(y.dtype),
-            cudaMemcpyDeviceToDevice, handle(stream)));
+        FOVEA_CUDA_CHECK(cudaMemcpyAsync(y.data, x.data,
+                                         static_cast<std::size_t>(y.numel()) * size_of(y.dtype),
+                                         cudaMemcpyDeviceToDevice, handle(stream)));
         return;
     }
     const int axis = transposed_axis(loop);

@@ -110,8 +110,7 @@ void embed_tokens_backward(const Stream& stream, View dpatches, View dprefix, Vi
         const Shared<G> shared{dprefix.as<G>(), dposition.as<G>(),
                                prefix_mode == GradMode::Accumulate,
                                position_mode == GradMode::Accumulate, prefix_tokens * C};
-        const bool fits =
-            chunks_fit<T>(C, dpatches.data, dprefix.data, dposition.data, dy.data);
+        const bool fits = chunks_fit<T>(C, dpatches.data, dprefix.data, dposition.data, dy.data);
         with_chunk<T>(fits, [&](auto lanes) {
             constexpr int V = lanes.value;
             const Index threads = ceil_div(size, V);
@@ -124,9 +123,8 @@ void embed_tokens_backward(const Stream& stream, View dpatches, View dprefix, Vi
                    {dim3(static_cast<unsigned>(ceil_div(threads, kThreads)),
                          static_cast<unsigned>(parts)),
                     kThreads},
-                   backward_kernel<V, T, G>, dpatches.as<T>(),
-                   patches_mode == GradMode::Accumulate, shared, partial, dy.as<T>(), B, part,
-                   size);
+                   backward_kernel<V, T, G>, dpatches.as<T>(), patches_mode == GradMode::Accumulate,
+                   shared, partial, dy.as<T>(), B, part, size);
             if (parts > 1)
                 launch(stream, {static_cast<unsigned>(ceil_div(size, kThreads)), kThreads},
                        finish_kernel<G>, shared, static_cast<const float*>(partial),

@@ -10,8 +10,9 @@ namespace {
 
 struct Radam {
     float *p, *m, *v;
+    BFloat16* low;  // or nullptr
     const float* g;
-    double lr;  // with all factors of the step
+    double lr;             // with all factors of the step
     float b1, a1, b2, a2;  // a = 1 - b
     float eps, grad_scale;
     bool rectified;
@@ -36,11 +37,11 @@ struct Radam {
             const float u = grad_scale * grad[e] + r.decay * w[e];
             first[e] = b1 * first[e] + a1 * u;
             second[e] = b2 * second[e] + a2 * u * u;
-            const float direction =
-                rectified ? first[e] / (sqrtf(second[e]) + eps) : first[e];
+            const float direction = rectified ? first[e] / (sqrtf(second[e]) + eps) : first[e];
             w[e] -= r.rate * direction;
         }
         four.write(p, w);
+        four.write_low(low, w);
         four.write(m, first);
         four.write(v, second);
     }
@@ -58,6 +59,7 @@ void radam_step(const Stream& stream, View p, View m, View v, CView g, Segments 
     const Radam step{p.as<float>(),
                      m.as<float>(),
                      v.as<float>(),
+                     args.low.as<BFloat16>(),
                      g.as<float>(),
                      args.lr * factor / (1.0 - std::pow(args.beta1, t)),
                      as_float(args.beta1),
@@ -67,8 +69,8 @@ void radam_step(const Stream& stream, View p, View m, View v, CView g, Segments 
                      as_float(args.eps),
                      as_float(args.grad_scale),
                      rectified};
-    const bool aligned =
-        aligned16(p.data) && aligned16(m.data) && aligned16(v.data) && aligned16(g.data);
+    const bool aligned = aligned16(p.data) && aligned16(m.data) && aligned16(v.data) &&
+                         aligned16(g.data) && aligned16(args.low.data);
     walk_arena(stream, p.numel(), segments, aligned, step);
 }
 

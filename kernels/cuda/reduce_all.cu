@@ -83,6 +83,8 @@ void total(const Stream& stream, View out, CView x) {
 
 void sum_of_squares(const Stream& stream, View out, CView x) { total<SquareOf>(stream, out, x); }
 
-void count_nonfinite(const Stream& stream, View out, CView x) { total<IsNonfinite>(stream, out, x); }
+void count_nonfinite(const Stream& stream, View out, CView x) {
+    total<IsNonfinite>(stream, out, x);
+}
 
 }  // namespace fovea::kernels::cuda

@@ -38,11 +38,12 @@ void reduce_sum(const Stream& stream, View y, CView x, double scale, GradMode mo
     if (summed.shape.rank == 0) summed.push(1, {0});
     const auto sum = [&]<class T, class Y>(std::type_identity<T>, std::type_identity<Y>) {
         for_each_piece(kept, [&](const StridedLoop<2>& outputs, const Offsets<2>& from) {
+            bool add = mode == GradMode::Accumulate;
             for_each_piece(summed, [&](const StridedLoop<1>& terms, const Offsets<1>& first) {
-                const bool add = mode == GradMode::Accumulate || first.at[0] > 0;
                 sum_stage(stream, SumStage<T, Y>{y.as<Y>() + from.at[0],
                                                  x.as<T>() + from.at[1] + first.at[0], outputs,
                                                  terms, static_cast<float>(scale), add});
+                add = true;
             });
         });
     };

@@ -8,6 +8,7 @@ namespace {
 
 struct Rmsprop {
     float *p, *square, *mean, *momentum;
+    BFloat16* low;  // or nullptr
     const float* g;
     double lr;
     float grad_scale, keep, take, eps, mu;
@@ -43,6 +44,7 @@ struct Rmsprop {
             w[e] -= r.rate * direction;
         }
         four.write(p, w);
+        four.write_low(low, w);
         four.write(square, s);
         if (centered) four.write(mean, c);
         if (has_momentum) four.write(momentum, buffer);
@@ -57,6 +59,7 @@ void rmsprop_step(const Stream& stream, View p, View square, View mean, View mom
                        square.as<float>(),
                        mean.as<float>(),
                        momentum.as<float>(),
+                       args.low.as<BFloat16>(),
                        g.as<float>(),
                        args.lr,
                        static_cast<float>(args.grad_scale),
@@ -67,7 +70,7 @@ void rmsprop_step(const Stream& stream, View p, View square, View mean, View mom
                        args.centered,
                        args.momentum != 0.0};
     const bool aligned = aligned16(p.data) && aligned16(square.data) && aligned16(mean.data) &&
-                         aligned16(momentum.data) && aligned16(g.data);
+                         aligned16(momentum.data) && aligned16(g.data) && aligned16(args.low.data);
     walk_arena(stream, p.numel(), segments, aligned, step);
 }
 

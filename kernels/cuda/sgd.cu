@@ -8,6 +8,7 @@ namespace {
 
 struct Sgd {
     float *p, *momentum;
+    BFloat16* low;  // or nullptr
     const float* g;
     double lr;
     float grad_scale, mu, take;
@@ -39,6 +40,7 @@ struct Sgd {
             w[e] -= r.rate * direction;
         }
         four.write(p, w);
+        four.write_low(low, w);
         if (has_momentum) four.write(momentum, buffer);
     }
 };
@@ -49,6 +51,7 @@ void sgd_step(const Stream& stream, View p, View momentum, CView g, Segments seg
               const SgdArgs& args) {
     const Sgd step{p.as<float>(),
                    momentum.as<float>(),
+                   args.low.as<BFloat16>(),
                    g.as<float>(),
                    args.lr,
                    static_cast<float>(args.grad_scale),
@@ -57,7 +60,8 @@ void sgd_step(const Stream& stream, View p, View momentum, CView g, Segments seg
                    args.momentum != 0.0,
                    args.step == 1,
                    args.nesterov};
-    const bool aligned = aligned16(p.data) && aligned16(momentum.data) && aligned16(g.data);
+    const bool aligned = aligned16(p.data) && aligned16(momentum.data) && aligned16(g.data) &&
+                         aligned16(args.low.data);
     walk_arena(stream, p.numel(), segments, aligned, step);
 }
 

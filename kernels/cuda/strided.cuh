@@ -18,8 +18,8 @@ struct Divider {
     /// 1 <= d < 2^31
     explicit Divider(Index d) : divisor(static_cast<std::uint32_t>(d)) {
         while ((std::uint64_t{1} << shift) < divisor) ++shift;
-        multiplier = static_cast<std::uint32_t>(
-            ((std::uint64_t{1} << (31 + shift)) + divisor - 1) / divisor);
+        multiplier = static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + shift)) + divisor - 1) /
+                                                divisor);
     }
     __device__ __forceinline__ std::uint32_t quotient(std::uint32_t n) const {
         return __umulhi(2 * n, multiplier) >> shift;

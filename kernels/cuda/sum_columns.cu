@@ -36,8 +36,7 @@ __global__ void __launch_bounds__(kSumThreads)
     const int thread = static_cast<int>(threadIdx.x) % width;
     const int row = static_cast<int>(threadIdx.x) / width, rows = kSumThreads / width;
     const std::uint32_t output = blocks.quotient(blockIdx.x);
-    const Index first_column =
-        static_cast<Index>(blockIdx.x - output * blocks.divisor) * width * V;
+    const Index first_column = static_cast<Index>(blockIdx.x - output * blocks.divisor) * width * V;
     const Index column = first_column + thread * V;
     Index start[2] = {0, column};
     outer.add_offsets(output, start);
@@ -97,13 +96,13 @@ struct Plan {
 template <int V, class T, class Y>
 void launch_parts(const Stream& stream, const SumStage<T, Y>& stage, const Plan& plan,
                   const Parts& parts) {
-    launch(stream,
-           {dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(parts.count)),
-            kSumThreads},
-           column_kernel<V, T, Y>, stage.y, stage.x, Walk<2>(stage.kept.outer()),
-           Walk<1>(stage.summed), Divider(plan.column_blocks), stage.kept.shape[-1],
-           stage.kept.strides[0][-1], stage.summed.shape.numel(), parts.size,
-           stage.kept.shape.numel(), plan.width, stage.scale, stage.accumulate);
+    launch(
+        stream,
+        {dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(parts.count)), kSumThreads},
+        column_kernel<V, T, Y>, stage.y, stage.x, Walk<2>(stage.kept.outer()),
+        Walk<1>(stage.summed), Divider(plan.column_blocks), stage.kept.shape[-1],
+        stage.kept.strides[0][-1], stage.summed.shape.numel(), parts.size, stage.kept.shape.numel(),
+        plan.width, stage.scale, stage.accumulate);
 }
 
 }  // namespace

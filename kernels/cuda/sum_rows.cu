@@ -70,9 +70,10 @@ void launch_parts(const Stream& stream, const SumStage<T, Y>& stage, int width,
            {dim3(static_cast<unsigned>(ceil_div(outputs, kSumThreads / width)),
                  static_cast<unsigned>(parts.count)),
             kSumThreads},
-           row_kernel<V, T, Y>, stage.y, stage.x, Walk<2>(stage.kept), Walk<1>(stage.summed.outer()),
-           Divider(stage.summed.shape[-1] / V), stage.summed.strides[0][-1], outputs,
-           stage.summed.shape.numel() / V, parts.size, width, stage.scale, stage.accumulate);
+           row_kernel<V, T, Y>, stage.y, stage.x, Walk<2>(stage.kept),
+           Walk<1>(stage.summed.outer()), Divider(stage.summed.shape[-1] / V),
+           stage.summed.strides[0][-1], outputs, stage.summed.shape.numel() / V, parts.size, width,
+           stage.scale, stage.accumulate);
 }
 
 }  // namespace

@@ -22,13 +22,16 @@ struct Segments {
     std::int64_t count = 0;
 };
 
-/// Scalars of one step. `grad_scale` multiplies the gradient first (clipping).
+/// Scalars of one step. `grad_scale` multiplies the gradient first (clipping). `low`, where it is not
+/// empty, is a BF16 arena that receives the new parameters rounded, in the same pass (mixed precision; on
+/// CUDA only).
 struct AdamArgs {
     double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
     double grad_scale = 1.0;
     std::int64_t step = 1;  ///< counts from 1
     bool decoupled = true;  ///< true: AdamW's decay; false: L2 added to the gradient
     bool amsgrad = false;
+    View low = {};
 };
 
 struct SgdArgs {
@@ -37,18 +40,21 @@ struct SgdArgs {
     std::int64_t step =
         1;  ///< counts from 1; the first step sets the momentum buffer to the gradient
     bool nesterov = false;
+    View low = {};
 };
 
 struct RmspropArgs {
     double lr = 1e-2, alpha = 0.99, eps = 1e-8, momentum = 0.0;
     double grad_scale = 1.0;
     bool centered = false;
+    View low = {};
 };
 
 struct RadamArgs {
     double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
     double grad_scale = 1.0;
     std::int64_t step = 1;  ///< counts from 1
+    View low = {};
 
     /// The variance rectification r of this step; 0 while too few gradients have been seen (PyTorch's
     /// threshold, rho <= 5; the paper has 4), when the step is a plain one with momentum.

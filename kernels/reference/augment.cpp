@@ -29,15 +29,15 @@ void augment_images(const Stream&, View y, CView x, CView samples, const Augment
                 const int row = i / C / W, column = i / C % W, c = i % C;
                 const int from = choices.flip ? W - 1 - column : column;
                 if (erased && box.contains(row, column))
-                    *out = params.noise
-                               ? static_cast<T>(
-                                     augment::noise(random, static_cast<std::uint64_t>(i)))
-                               : T{0};
+                    *out =
+                        params.noise
+                            ? static_cast<T>(augment::noise(random, static_cast<std::uint64_t>(i)))
+                            : T{0};
                 else
-                    *out = (static_cast<T>(pixel(row + choices.top, from + choices.left, c)) /
-                                T{255} -
-                            static_cast<T>(params.mean[c])) /
-                           static_cast<T>(params.std[c]);
+                    *out =
+                        (static_cast<T>(pixel(row + choices.top, from + choices.left, c)) / T{255} -
+                         static_cast<T>(params.mean[c])) /
+                        static_cast<T>(params.std[c]);
             }
         }
     });

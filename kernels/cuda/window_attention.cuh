@@ -1,0 +1,121 @@
+// Where the rows of windows lie and what is added to their scores: window attention is attention
+// (attention_forward.cuh, attention_backward.cuh) with other addresses. Roll and partition of the map
+// are never carried out: a block keeps, for the window it is at, the place of every token in the map.
+//
+// Bias: one column (head) of the table lies in shared memory; the row for a pair of tokens is
+// offset(query) - offset(key) + rows / 2. Mask: tokens of different regions get masked_value added.
+#pragma once
+
+#include "kernels/cuda/attention_tiles.cuh"
+#include "kernels/include/window_attention.h"
+
+namespace fovea::kernels::cuda::attention {
+
+/// Rows of one head in one window of a [H,W,stride] map.
+template <class T>
+struct WindowRows {
+    T* data;
+    Index stride;
+    const int* places;
+
+    __device__ __forceinline__ T* row(Index token) const { return data + places[token] * stride; }
+};
+
+/// Scores with bias and mask, in base 2.
+struct WindowScores {
+    using Token = int;  ///< its offset, and 2^16 times its region
+
+    const float* bias;  ///< [table rows], times log2(e)
+    const int* tokens;
+    float factor, masked;  ///< scale and masked_value, times log2(e)
+    int middle;            ///< of the table
+
+    __device__ __forceinline__ Token token(Index i) const { return tokens[i]; }
+    __device__ __forceinline__ float operator()(float product, Token query, Token key) const {
+        const int row = (query & 0xFFFF) - (key & 0xFFFF) + middle;
+        const float mask = (query ^ key) > 0xFFFF ? masked : 0.0F;
+        return factor * product + (bias[row] + mask);
+    }
+};
+
+/// What all kernels of window attention know.
+struct WindowSizes {
+    WindowGrid grid;
+    Index windows;  ///< of all images
+    Index heads, C;
+    int D, tokens, table_rows;
+    float scale, masked_value;
+
+    WindowSizes(const CView& qkv, const WindowParams& p)
+        : grid(qkv.dim(1), qkv.dim(2), p), windows(qkv.dim(0) * grid.windows()), heads(p.heads),
+          C(qkv.dim(3) / 3), D(static_cast<int>(C / p.heads)),
+          tokens(static_cast<int>(grid.tokens())), table_rows(static_cast<int>(grid.table_rows())),
+          scale(static_cast<float>(p.scale)), masked_value(static_cast<float>(p.masked_value)) {
+        if (grid.tokens() > 1024)  // the bias table and the places are kept in shared memory
+            throw std::runtime_error("window attention on CUDA: a window has at most 1024 tokens");
+    }
+
+    __host__ __device__ int tiles() const { return (tokens + kTile - 1) / kTile; }
+    __host__ __device__ int padded_tokens() const { return tiles() * kTile; }
+    /// Bytes of shared memory behind the tiles.
+    std::size_t shared_bytes() const {
+        return sizeof(float) * static_cast<std::size_t>(table_rows + 2 * padded_tokens());
+    }
+};
+
+/// The window that a block is at, in shared memory.
+class WindowState {
+public:
+    __device__ WindowState(float* shared, const WindowSizes& sizes)
+        : sizes_(sizes), places_(reinterpret_cast<int*>(shared)),
+          tokens_(places_ + sizes.padded_tokens()), bias_(shared + 2 * sizes.padded_tokens()) {}
+
+    /// Takes column `head` of the table, or zeros. The caller puts a barrier behind.
+    __device__ void load_bias(const float* table, Index head) {
+        for (int r = static_cast<int>(threadIdx.x); r < sizes_.table_rows; r += blockDim.x)
+            bias_[r] = table == nullptr ? 0.0F : kLog2e * table[r * sizes_.heads + head];
+    }
+
+    /// Goes to window `window` of all images. The caller puts barriers before and behind.
+    __device__ void enter(Index window) {
+        const Index per_image = sizes_.grid.windows(), local = window % per_image;
+        const int across = 2 * static_cast<int>(sizes_.grid.columns) - 1;
+        image_ = window / per_image;
+        for (int t = static_cast<int>(threadIdx.x); t < sizes_.padded_tokens(); t += blockDim.x) {
+            if (t >= sizes_.tokens) {
+                tokens_[t] = 0;
+                continue;
+            }
+            const int columns = static_cast<int>(sizes_.grid.columns);
+            places_[t] = static_cast<int>(sizes_.grid.place(local, t));
+            tokens_[t] = t / columns * across + t % columns + (sizes_.grid.region(local, t) << 16);
+        }
+    }
+
+    /// Rows of a [B,H,W,width] map from column `first` on.
+    template <class T>
+    __device__ WindowRows<T> rows(T* map, Index width, Index first) const {
+        const Index pixels = sizes_.grid.height * sizes_.grid.width;
+        return {map + image_ * pixels * width + first, width, places_};
+    }
+
+    __device__ WindowScores scores() const {
+        return {bias_, tokens_, sizes_.scale * kLog2e, sizes_.masked_value * kLog2e,
+                sizes_.table_rows / 2};
+    }
+
+private:
+    const WindowSizes& sizes_;
+    int *places_, *tokens_;
+    float* bias_;
+    Index image_ = 0;
+};
+
+/// Consecutive windows that a block takes, so that it loads its column of the table once for several:
+/// as many as leave `blocks` blocks, at most `most`. A function of the shape alone.
+inline Index windows_a_block(const WindowSizes& s, Index blocks_a_window, Index blocks,
+                             Index most) {
+    return std::clamp<Index>(s.windows * blocks_a_window / blocks, 1, most);
+}
+
+}  // namespace fovea::kernels::cuda::attention

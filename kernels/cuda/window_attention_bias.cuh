@@ -1,0 +1,55 @@
+// The gradient of window attention's bias table: dtable[r, head] = sum of dS[i,j] over all windows and
+// all pairs of tokens (i, j) that share row r.
+//
+// Every thread adds up its own dS, window after window; a block turns the sums of its 64 x 64 pairs
+// into one column of a partial table, each row added up by one thread in the order of the queries; a
+// second kernel adds the partial tables in order. No atomics.
+#pragma once
+
+#include "kernels/cuda/attention_backward.cuh"
+#include "kernels/cuda/window_attention.cuh"
+
+namespace fovea::kernels::cuda::attention {
+
+/// A thread's sums over windows of its dS.
+struct GradientSums {
+    float of[kBackwardRows][4] = {};
+
+    __device__ __forceinline__ void operator()(const float (&ds)[kBackwardRows][4]) {
+#pragma unroll
+        for (int i = 0; i < kBackwardRows; ++i)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) of[i][j] += ds[i][j];
+    }
+};
+
+/// The block's sums to column `head` of table `partial` [table rows, heads]; the pairs are those of
+/// queries from first_query and keys from first_key on. weights: [64,80] floats of shared memory.
+__device__ inline void fold_into_table(float* __restrict__ partial, float* weights,
+                                       const GradientSums& sums, const WindowSizes& s, Index head,
+                                       int first_query, int first_key) {
+    __syncthreads();
+    put_weights(weights, sums.of);
+    __syncthreads();
+    const int columns = static_cast<int>(s.grid.columns), rows = static_cast<int>(s.grid.rows);
+    for (int r = static_cast<int>(threadIdx.x); r < s.table_rows; r += blockDim.x) {
+        // Row r is of all pairs where the key lies `down` rows and `right` columns before the query.
+        const int down = r / (2 * columns - 1) - (rows - 1);
+        const int right = r % (2 * columns - 1) - (columns - 1);
+        float sum = 0.0F;
+        for (int i = 0; i < kTile && first_query + i < s.tokens; ++i) {
+            const int key_row = (first_query + i) / columns - down;
+            const int key_column = (first_query + i) % columns - right;
+            if (key_row < 0 || key_row >= rows || key_column < 0 || key_column >= columns) continue;
+            const int j = key_row * columns + key_column - first_key;
+            if (j >= 0 && j < kTile) sum += weights[i * kWeightPitch + j];
+        }
+        partial[r * s.heads + head] = sum;
+    }
+}
+
+/// dtable (+)= sum of `parts` tables of `size` numbers, in order.
+void add_partial_tables(const Stream& stream, float* dtable, const float* partial, Index parts,
+                        Index size, GradMode mode);
+
+}  // namespace fovea::kernels::cuda::attention
