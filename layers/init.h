@@ -19,5 +19,12 @@ void uniform(const Tensor& t, double bound, const RandomSite& site);
 /// PyTorch's default for convolutions and linear layers: weight and bias uniform within
 /// 1 / sqrt(fan_in) (He et al. 2015 with a = sqrt(5)).
 double default_bound(const Tensor& weight);
+/// That default for a whole layer called `name`; the bias may be missing.
+void pytorch_default(const Parameter& weight, const Parameter& bias, std::uint64_t seed,
+                     const std::string& name);
+
+/// Normal with variance 2 / fan_out, which keeps the size of gradients behind ReLU (He et al. 2015);
+/// fan_out = outputs * kernel area, whatever the groups, as PyTorch counts it. weight [O,R,S,I].
+void he_normal_fan_out(const Tensor& weight, const RandomSite& site);
 
 }  // namespace fovea::init

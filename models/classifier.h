@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "layers/module.h"
 
@@ -24,8 +25,18 @@ public:
     virtual std::int64_t macs() const = 0;
 
     /// The checkpoint's own name of a tensor that another implementation calls `foreign`; `foreign`
-    /// itself where there is nothing to translate.
+    /// itself where there is nothing to translate, empty for what this model computes itself.
     virtual std::string own_name(const std::string& foreign) const { return foreign; }
+    /// The same for all names of a file, which together can tell more than each alone.
+    virtual std::vector<std::string> own_names(const std::vector<std::string>& foreign) const {
+        std::vector<std::string> own;
+        for (const std::string& name : foreign) own.push_back(own_name(name));
+        return own;
+    }
+
+    /// `value` of a checkpoint for the tensor called `name` (own name), made to fit this model where that
+    /// can be done: position embeddings of another image size are resampled. Else `value` itself.
+    virtual Tensor fitted(const std::string& /*name*/, const Tensor& value) const { return value; }
 };
 
 }  // namespace fovea

@@ -118,7 +118,7 @@ private:
 };
 
 /// Named configurations: cvt13, cvt21, cvt_w24 (Microsoft), cvt_28, cvt_28_wide and cvt_64 (small images),
-/// cvt_tiny (tests). Nothing for another name.
+/// cvt_tiny (tests), and those of simplified_cvt.h. Nothing for another name.
 std::optional<CvtConfig> cvt_preset(std::string_view name);
 
 /// Multiply-adds of one image of config.image_size: convolutions, linear layers, both attention products.

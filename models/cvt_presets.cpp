@@ -1,5 +1,6 @@
 // Named CvT configurations and their cost.
 #include "models/cvt.h"
+#include "models/simplified_cvt.h"
 
 namespace fovea {
 namespace {
@@ -84,7 +85,7 @@ std::optional<CvtConfig> cvt_preset(std::string_view name) {
     if (name == "cvt_28_wide") return wide_28();
     if (name == "cvt_64") return small_64();
     if (name == "cvt_tiny") return tiny();
-    return std::nullopt;
+    return simplified_cvt_preset(name);
 }
 
 std::int64_t cvt_macs(const CvtConfig& config) {

@@ -9,13 +9,17 @@
 
 namespace fovea {
 
-/// What every model takes; a 0 keeps the preset's own value.
+/// What every model takes. An extent of 0 and a rate below 0 keep the preset's own.
 struct ModelOptions {
     std::int64_t num_classes = 0, in_channels = 0;
     std::int64_t height = 0, width = 0;
-    double dropout = 0.0;
-    double drop_path = -1.0;  ///< rate of the last block; negative keeps the preset's
+    double dropout = -1.0;
+    double drop_path = -1.0;  ///< of the last block
 };
+
+/// An option, or the preset's `own` value where the option keeps it.
+inline std::int64_t or_own(std::int64_t given, std::int64_t own) { return given > 0 ? given : own; }
+inline double or_own(double given, double own) { return given >= 0.0 ? given : own; }
 
 /// All names, sorted.
 std::vector<std::string> model_names();

@@ -81,9 +81,13 @@ bool set_state(Module& model, const std::string& name, const Tensor& value) {
 void load_weights(Classifier& model, const std::string& path) {
     const SafetensorsFile file = SafetensorsFile::open(path);
     std::map<std::string, Slot> slots = slots_of(model);
-    std::vector<std::string> unknown, missing;
-    for (const TensorInfo& info : file.tensors()) {
-        const std::string name = model.own_name(strip_prefix(info.name));
+    std::vector<std::string> names, unknown, missing;
+    for (const TensorInfo& info : file.tensors()) names.push_back(strip_prefix(info.name));
+    names = model.own_names(names);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const TensorInfo& info = file.tensors()[i];
+        const std::string& name = names[i];
+        if (name.empty()) continue;
         const auto found = slots.find(name);
         if (found == slots.end()) {
             unknown.push_back(info.name);
@@ -94,7 +98,7 @@ void load_weights(Classifier& model, const std::string& path) {
         if (first_nonfinite(info.dtype, {value.data<std::byte>(), info.bytes()}))
             throw Error("N02", "tensor " + info.name + " holds NaN or infinite numbers", path,
                         "weights from a run that did not diverge");
-        put(name, found->second, value, path);
+        put(name, found->second, model.fitted(name, value), path);
         slots.erase(found);
     }
     for (const auto& [name, slot] : slots)

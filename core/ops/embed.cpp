@@ -39,8 +39,7 @@ struct EmbedTokensOp : Node {
         const GradSink::Buffer dpatches = dpatches_.open(), dprefix = dprefix_.open(),
                                dposition = dposition_.open();
         kernels::embed_tokens_backward(dy.stream(), dpatches.view, dprefix.view, dposition.view, dy,
-                                       prefix_tokens_, dpatches.mode, dprefix.mode,
-                                       dposition.mode);
+                                       prefix_tokens_, dpatches.mode, dprefix.mode, dposition.mode);
     }
 
 private:

@@ -1,5 +1,6 @@
 #include "core/ops/window_attention.h"
 
+#include "core/autocast.h"
 #include "core/ops/check.h"
 #include "core/ops/shape_ops.h"
 #include "core/tape.h"
@@ -34,9 +35,8 @@ struct WindowAttentionOp : Node {
         Tensor o = Tensor::empty({B, H, W, qkv.size(3) / 3}, qkv.dtype(), qkv.device());
         if (wanted()) {
             const WindowGrid grid(H, W, params);
-            const DType precise = qkv.dtype() == DType::BF16 ? DType::F32 : qkv.dtype();
-            lse_ = Tensor::empty({B, grid.windows(), params.heads, grid.tokens()}, precise,
-                                 qkv.device());
+            lse_ = Tensor::empty({B, grid.windows(), params.heads, grid.tokens()},
+                                 wide(qkv.dtype()), qkv.device());
             qkv_ = save(qkv);
             table_ = save(table);
             o_ = save(o.reshape(o.shape()));
@@ -64,8 +64,8 @@ private:
 }  // namespace
 
 Tensor window_attention(const Tensor& qkv, const Tensor& table, const WindowParams& params) {
-    return apply<WindowAttentionOp>(contiguous(qkv), table.defined() ? contiguous(table) : Tensor(),
-                                    params);
+    return apply<WindowAttentionOp>(contiguous(autocast::low(qkv)),
+                                    table.defined() ? contiguous(table) : Tensor(), params);
 }
 
 }  // namespace fovea::ops

@@ -35,9 +35,17 @@ inline constexpr int kOwned = Cap / kColumns;
 template <int R>
 inline constexpr int kThreads = kTile / R* kColumns;
 
+/// threadIdx.x, read anew each time: what the compiler derives from a value it knows already, it keeps
+/// in registers through all loops, and there are not enough of them.
+__device__ __forceinline__ int thread_index() {
+    int index;
+    asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+    return index;
+}
+
 /// This thread's place among the scores.
-__device__ __forceinline__ int first_row() { return static_cast<int>(threadIdx.x) / kColumns; }
-__device__ __forceinline__ int column() { return static_cast<int>(threadIdx.x) % kColumns; }
+__device__ __forceinline__ int first_row() { return thread_index() / kColumns; }
+__device__ __forceinline__ int column() { return thread_index() % kColumns; }
 
 /// Rows of one head, a fixed step apart.
 template <class T>
@@ -55,14 +63,13 @@ __device__ __forceinline__ void load_tile(float* tile, const Rows& x, Index firs
                                           bool vector) {
     constexpr int quads = Cap / 4, rounds = kTile * quads / Threads;
     constexpr int batch = 2;  // loads that are under way together
-    asm volatile(""
-                 : "+l"(first));  // addresses that are kept between calls cost too many registers
+    const int thread = thread_index();
 #pragma unroll 1
     for (int round = 0; round < rounds; round += batch) {
         float values[batch][4];
 #pragma unroll
         for (int b = 0; b < batch; ++b) {
-            const int at = static_cast<int>(threadIdx.x) + (round + b) * Threads;
+            const int at = thread + (round + b) * Threads;
             const int row = at / quads, d = at % quads * 4;
             const bool exists = row < count && d < D;
             const auto* p = exists ? x.row(first + row) + d : nullptr;
@@ -76,7 +83,7 @@ __device__ __forceinline__ void load_tile(float* tile, const Rows& x, Index firs
         }
 #pragma unroll
         for (int b = 0; b < batch; ++b) {
-            const int at = static_cast<int>(threadIdx.x) + (round + b) * Threads;
+            const int at = thread + (round + b) * Threads;
             float* to = tile + at / quads * kPitch<Cap> + at % quads * 4;
             store_shared(to, values[b][0], values[b][1], values[b][2], values[b][3]);
         }

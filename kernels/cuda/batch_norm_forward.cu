@@ -73,9 +73,10 @@ struct RunningStatistics {
 };
 
 constexpr int kRuns = 16;  // threads that share a column's tiles
+constexpr int kMergeThreads = kRuns * kWarp;
 
 /// mean, rstd [C] from partials [tiles, 2, C].
-__global__ void __launch_bounds__(kWarp* kRuns)
+__global__ void __launch_bounds__(kMergeThreads)
     merge_statistics(float* __restrict__ mean, float* __restrict__ rstd,
                      const float* __restrict__ partials, RunningStatistics running,
                      ColumnTiles tiles, float eps) {

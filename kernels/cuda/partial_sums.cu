@@ -8,9 +8,9 @@
 namespace fovea::kernels::cuda {
 namespace {
 
-constexpr int kRuns = 16;
+constexpr int kRuns = 16, kThreads = kRuns * kWarp;
 
-__global__ void __launch_bounds__(kWarp* kRuns)
+__global__ void __launch_bounds__(kThreads)
     add_up(float* __restrict__ first, float* __restrict__ second, float* __restrict__ bare,
            const float* __restrict__ partials, Index parts, Index columns, bool accumulate) {
     __shared__ float sums[kRuns][kWarp];

@@ -11,7 +11,7 @@
 
 namespace fovea::kernels::cuda::attention {
 
-/// Rows of one head in one window of a [H,W,stride] map.
+/// Rows of one head in one window of a [B,H,W,stride] map.
 template <class T>
 struct WindowRows {
     T* data;
@@ -63,7 +63,8 @@ struct WindowSizes {
     }
 };
 
-/// The window that a block is at, in shared memory.
+/// The window that a block is at, in shared memory. Places count from the first image's first token: a
+/// batch of 2^31 tokens fits into no memory.
 class WindowState {
 public:
     __device__ WindowState(float* shared, const WindowSizes& sizes)
@@ -78,25 +79,22 @@ public:
 
     /// Goes to window `window` of all images. The caller puts barriers before and behind.
     __device__ void enter(Index window) {
-        const Index per_image = sizes_.grid.windows(), local = window % per_image;
-        const int across = 2 * static_cast<int>(sizes_.grid.columns) - 1;
-        image_ = window / per_image;
+        const WindowGrid& grid = sizes_.grid;
+        const Index per_image = grid.windows(), local = window % per_image;
+        const Index image = window / per_image * grid.height * grid.width;
+        const int columns = static_cast<int>(grid.columns);
         for (int t = static_cast<int>(threadIdx.x); t < sizes_.padded_tokens(); t += blockDim.x) {
-            if (t >= sizes_.tokens) {
-                tokens_[t] = 0;
-                continue;
-            }
-            const int columns = static_cast<int>(sizes_.grid.columns);
-            places_[t] = static_cast<int>(sizes_.grid.place(local, t));
-            tokens_[t] = t / columns * across + t % columns + (sizes_.grid.region(local, t) << 16);
+            const bool exists = t < sizes_.tokens;
+            const int offset = t / columns * (2 * columns - 1) + t % columns;
+            places_[t] = exists ? static_cast<int>(image + grid.place(local, t)) : 0;
+            tokens_[t] = exists ? offset + (grid.region(local, t) << 16) : 0;
         }
     }
 
     /// Rows of a [B,H,W,width] map from column `first` on.
     template <class T>
     __device__ WindowRows<T> rows(T* map, Index width, Index first) const {
-        const Index pixels = sizes_.grid.height * sizes_.grid.width;
-        return {map + image_ * pixels * width + first, width, places_};
+        return {map + first, width, places_};
     }
 
     __device__ WindowScores scores() const {
@@ -108,7 +106,6 @@ private:
     const WindowSizes& sizes_;
     int *places_, *tokens_;
     float* bias_;
-    Index image_ = 0;
 };
 
 /// Consecutive windows that a block takes, so that it loads its column of the table once for several:

@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
 }
 
 template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
+__global__ void __launch_bounds__(kBackwardThreads, 1)
     of_table(const Tensors<T> tensors, const WindowSizes s, const Index windows_each) {
     extern __shared__ __align__(16) float shared[];
     const int pairs = s.tiles() * s.tiles();

@@ -13,20 +13,20 @@ void add_embed(std::vector<Case>& table, std::int64_t B, std::int64_t P, std::in
     if (P > 0) inputs.push_back({{1, P, C}});
     if (position) inputs.push_back({{P + N, C}});
     const std::int64_t out = B * (P + N) * C;
-    table.push_back(
-        {.name = "embed_tokens " + spell({B, N, C}) + " prefix " + std::to_string(P) +
-                 (position ? " position" : "") + (layout == Layout::Dense ? "" : " transposed"),
-         .op = "embed_tokens",
-         .kernels = {"embed_tokens_forward", "embed_tokens_backward"},
-         .inputs = inputs,
-         .build =
-             [=](const auto& in) {
-                 return ops::embed_tokens(in[0], P > 0 ? in[1] : Tensor(),
-                                          position ? in.back() : Tensor());
-             },
-         .flops = static_cast<double>(out),
-         .bytes = traffic(inputs, out),
-         .terms = B});
+    table.push_back({.name = "embed_tokens " + spell({B, N, C}) + " prefix " + std::to_string(P) +
+                             (position ? " position" : "") +
+                             (layout == Layout::Dense ? "" : " transposed"),
+                     .op = "embed_tokens",
+                     .kernels = {"embed_tokens_forward", "embed_tokens_backward"},
+                     .inputs = inputs,
+                     .build =
+                         [=](const auto& in) {
+                             return ops::embed_tokens(in[0], P > 0 ? in[1] : Tensor(),
+                                                      position ? in.back() : Tensor());
+                         },
+                     .flops = static_cast<double>(out),
+                     .bytes = traffic(inputs, out),
+                     .terms = B});
 }
 
 }  // namespace

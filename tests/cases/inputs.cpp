@@ -72,6 +72,7 @@ bool stays_f32(const Case& c, std::size_t index) {
                                                           "batch_norm", "add_layer_norm"};
     const Input& input = c.inputs[index];
     if (input.values == Values::Shares) return true;
+    if (c.op == "window_attention") return index == 1;  // the bias table
     return with_parameters.count(c.op) != 0 && index > 0 && input.shape.rank == 1;
 }
 

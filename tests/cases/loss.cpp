@@ -110,7 +110,6 @@ void add_loss_cases(std::vector<Case>& table) {
     add_labels(table, {2, 13000}, 0.1, Reduction::None);
     add_soft(table, {5, 31}, Values::Positive, Reduction::None);
     add_soft(table, {4, 1000}, Values::Shares, Reduction::Mean);
-    add_soft(table, {2, 13000}, Values::Shares, Reduction::None);
     for (const Shape& logits : {Shape{1, 31}, Shape{5, 33}}) {
         for (const bool soft : {false, true}) add_distilled_head(table, logits, soft);
         for (const ops::Distillation kind :

@@ -1,30 +1,43 @@
-// The gradient of a whole CvT in double precision against central differences: what checks of single
+// The gradient of whole models in double precision against central differences: what checks of single
 // ops cannot see, the composition.
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "models/alexnet.h"
 #include "tests/models/sample.h"
 
 using namespace fovea;
 
 namespace {
 
-constexpr double kStep = 1e-5, kTolerance = 1e-6;
+constexpr double kTolerance = 1e-6;
 
-/// A model with its batch; the loss as a function of the parameters.
+/// Smallest error of slopes taken with three steps: a ReLU or a maximum that tips over between the two
+/// points of a large step does not between those of a small one. A wrong gradient is wrong with all.
+template <class Error>
+double over_steps(double largest, const Error& error) {
+    double best = error(largest);
+    for (const double step : {largest / 10, largest / 100})
+        if (best >= kTolerance) best = std::min(best, error(step));
+    return best;
+}
+
+/// A model with a batch of four; the loss as a function of the parameters.
 class Checked {
 public:
-    Checked(const CvtConfig& config, const Pass& pass) : model_(config), pass_(pass) {
-        test::shake(model_, 5);
-        move_to(model_, Device::reference(), DType::F64);
-        // 5x6, 3x3 and 2x2 positions: odd sizes, not square.
-        images_ = test::pictures({4, 20, 24, config.in_channels}, DType::F64, Device::reference());
-        labels_ = test::labels(4, config.num_classes, Device::reference());
+    Checked(std::unique_ptr<Classifier> model, const Pass& pass)
+        : model_(std::move(model)), pass_(pass) {
+        test::shake(*model_, 5);
+        move_to(*model_, Device::reference(), DType::F64);
+        const Shape image = model_->input_shape();
+        images_ =
+            test::pictures({4, image[0], image[1], image[2]}, DType::F64, Device::reference());
+        labels_ = test::labels(4, model_->classes(), Device::reference());
         {
             Tape tape;
-            tape.backward(test::loss_of(model_, images_, labels_, pass_));
+            tape.backward(test::loss_of(*model_, images_, labels_, pass_));
         }
-        for (const NamedParameter& p : parameters_of(model_)) {
+        for (const NamedParameter& p : parameters_of(*model_)) {
             parameters_.push_back(p);
             REQUIRE(p.parameter->value.grad().defined());
             gradients_.push_back(p.parameter->value.grad().to_vector());
@@ -45,9 +58,12 @@ public:
             const std::size_t at = site(i).bits_of(static_cast<std::uint64_t>(k)) % gradient.size();
             std::vector<double> direction(gradient.size(), 0.0);
             direction[at] = 1.0;
-            const double slope =
-                (moved(i, direction, kStep) - moved(i, direction, -kStep)) / (2 * kStep);
-            worst = std::max(worst, std::abs(slope - gradient[at]) / scale);
+            worst = std::max(worst, over_steps(1e-5, [&](double step) {
+                                 const double slope =
+                                     (moved(i, direction, step) - moved(i, direction, -step)) /
+                                     (2 * step);
+                                 return std::abs(slope - gradient[at]) / scale;
+                             }));
         }
         return worst;
     }
@@ -67,19 +83,21 @@ public:
                 squares += gradients_[i][e] * gradients_[i][e];
             }
         }
-        // All move at once: a smaller step keeps the curvature's share small.
-        const double step = 1e-6;
         const auto loss_at = [&](double distance) {
             for (std::size_t i = 0; i < count(); ++i) set(i, before[i], direction[i], distance);
             return loss();
         };
-        const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
+        // All move at once: a smaller step keeps the curvature's share small.
+        const double error = over_steps(1e-6, [&](double step) {
+            const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
+            return std::abs(slope - expected) / std::sqrt(squares);  // the norm: a typical slope
+        });
         loss_at(0.0);
-        return std::abs(slope - expected) / std::sqrt(squares);  // the norm: a typical slope
+        return error;
     }
 
 private:
-    double loss() const { return test::loss_of(model_, images_, labels_, pass_).item(); }
+    double loss() const { return test::loss_of(*model_, images_, labels_, pass_).item(); }
     void set(std::size_t i, const std::vector<double>& at, const std::vector<double>& direction,
              double distance) {
         std::vector<double> values = at;
@@ -98,7 +116,7 @@ private:
         return {17, RandomStream::Init, static_cast<std::uint32_t>(i)};
     }
 
-    Cvt model_;
+    std::unique_ptr<Classifier> model_;
     Pass pass_;
     Tensor images_, labels_;
     std::vector<NamedParameter> parameters_;
@@ -106,8 +124,8 @@ private:
     double largest_ = 0.0;
 };
 
-void check(const CvtConfig& config, const Pass& pass, int entries, int directions) {
-    Checked checked(config, pass);
+void check(std::unique_ptr<Classifier> model, const Pass& pass, int entries, int directions) {
+    Checked checked(std::move(model), pass);
     for (std::size_t i = 0; i < checked.count(); ++i) {
         CAPTURE(checked.name(i));
         if (entries > 0) CHECK(checked.error(i, entries) < kTolerance);
@@ -118,36 +136,44 @@ void check(const CvtConfig& config, const Pass& pass, int entries, int direction
     }
 }
 
-CvtConfig tiny() {
-    CvtConfig config = *cvt_preset("cvt_tiny");
-    config.in_channels = 2;
-    return config;
-}
-
-CvtConfig with_dropout(CvtConfig config) {
-    config.dropout = 0.2;
-    config.stages.back().drop_path = 0.4;
-    return config;
+void check_all(bool dropping, const Pass& pass, int entries) {
+    for (const test::Small& small : test::kSmall) {
+        CAPTURE(small.name);
+        check(test::make_small(small, dropping), pass, entries, 20);
+    }
 }
 
 }  // namespace
 
-TEST_CASE("the gradient of a CvT in training, with dropout and drop-path") {
+TEST_CASE("gradients in training, with dropout and drop-path") {
     // Their masks are functions of the step, so the loss is a function.
-    check(with_dropout(tiny()), {true, 9, 4}, 4, 20);
+    check_all(true, {true, 9, 4}, 4);
 }
 
-TEST_CASE("the gradient of a CvT with its batch's statistics") {
-    check(tiny(), {true, 9, 4}, 1, 20);
-}
+TEST_CASE("gradients with the batch's statistics") { check_all(false, {true, 9, 4}, 1); }
 
-TEST_CASE("the gradient of a CvT with running statistics") { check(tiny(), {}, 0, 20); }
+TEST_CASE("gradients with running statistics") { check_all(false, {}, 0); }
 
 TEST_CASE("the gradient of a simplified CvT: two embedding convolutions, packed qkv, mean head") {
-    CvtConfig config = tiny();
+    CvtConfig config = *cvt_preset("cvt_tiny");
+    config.in_channels = 2;
+    config.image_size[0] = 20;
+    config.image_size[1] = 24;
     config.packed_qkv = config.scale_by_head_dim = config.mean_head = true;
     config.activation = Unary::GeluErf;
     for (CvtStageConfig& stage : config.stages) stage.conv_projection = stage.class_token = false;
     config.stages[0].embed = CvtEmbed::DoubleConv;
-    check(with_dropout(config), {true, 9, 4}, 1, 20);
+    config.dropout = 0.2;
+    config.stages.back().drop_path = 0.4;
+    check(std::make_unique<Cvt>(config), {true, 9, 4}, 1, 20);
+}
+
+TEST_CASE(
+    "the gradient of an AlexNet with BatchNorm behind ReLU, pooled to 2x3 before flattening") {
+    AlexNetConfig config = *alexnet_preset("alexnet_tiny");
+    config.conv_norm = BatchNormPlace::AfterRelu;
+    config.hidden_norm = true;
+    config.adaptive_pool = GridSize{2, 3};
+    config.dropout = {0.2, 0.2, 0.2};
+    check(std::make_unique<AlexNet>(config), {true, 9, 4}, 1, 20);
 }

@@ -11,9 +11,40 @@
 
 namespace test {
 
+/// A small preset of each kind of model, with an image on which all its parts work and no extent is even
+/// or equal to another for long. What holds for every model is tested on these.
+struct Small {
+    const char* name;
+    std::int64_t height, width;
+    bool branches = true;  ///< that drop-path can skip
+};
+inline constexpr Small kSmall[] = {
+    {"alexnet_tiny", 67, 71, false},
+    {"cvt_tiny", 20, 24},
+    {"resnet_tiny", 33, 29},
+    {"resnet_tiny_bottleneck", 33, 29},
+    {"teacher_tiny", 13, 15, false},
+    {"deit_test", 20, 24},
+    {"mydeit_test", 8, 12},
+    {"student_vit_test", 8, 12},
+    {"vit_test", 20, 24},
+    {"swin_test", 20, 24},
+};
+
+/// For images of two channels, with dropout and drop-path or without.
+inline std::unique_ptr<fovea::Classifier> make_small(const Small& small, bool dropping) {
+    fovea::ModelOptions options;
+    options.in_channels = 2;
+    options.height = small.height;
+    options.width = small.width;
+    options.dropout = dropping ? 0.2 : 0.0;
+    options.drop_path = dropping && small.branches ? 0.4 : 0.0;
+    return fovea::make_model(small.name, options);
+}
+
 /// Pseudo-random pictures in [-1, 1), the same on every device.
 inline fovea::Tensor pictures(const fovea::Shape& shape, fovea::DType dtype, fovea::Device device) {
-    const fovea::Tensor t = fovea::Tensor::zeros(shape, dtype, device);
+    fovea::Tensor t = fovea::Tensor::zeros(shape, dtype, device);
     fovea::init::uniform(t, 1.0, {11, fovea::RandomStream::Augment, 0, 0});
     return t;
 }

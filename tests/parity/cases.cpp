@@ -18,6 +18,7 @@ Check check_for(const std::string& op) {
     static const std::map<std::string, Check> checks = {
         {"model", check_model},
         {"param_counts", counts},
+        {"key_maps", check_key_maps},
         {"train", check_training},
         {"cross_entropy", check_loss},
         {"mixup_cross_entropy", check_loss},

@@ -12,6 +12,7 @@ bool check_file(const Json& file, const Target& target, Checker& check);
 bool check_model(const Json& file, const Target& target, Checker& check);
 bool check_training(const Json& file, const Target& target, Checker& check);
 bool check_parameter_counts(const Json& file, Checker& check);
+bool check_key_maps(const Json& file, const Target& target, Checker& check);
 bool check_layer(const Json& file, const Target& target, Checker& check);
 bool check_loss(const Json& file, const Target& target, Checker& check);
 bool check_optimizer(const Json& file, const Target& target, Checker& check);

@@ -14,9 +14,9 @@ inline nlohmann::json changed_digit(const nlohmann::json& number) {
 }
 
 /// The number of largest magnitude in a number or (nested) list of numbers; null if there is none
-/// but zeros.
+/// but zeros and rounding errors.
 inline nlohmann::json* largest_number(nlohmann::json& value) {
-    if (value.is_number()) return value.get<double>() != 0.0 ? &value : nullptr;
+    if (value.is_number()) return std::abs(value.get<double>()) > 1e-12 ? &value : nullptr;
     nlohmann::json* largest = nullptr;
     if (value.is_array())
         for (nlohmann::json& part : value) {

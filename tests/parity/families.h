@@ -10,7 +10,15 @@
 
 namespace fovea::parity {
 
+std::unique_ptr<Classifier> build_alexnet_500px(const Json& model);
+std::unique_ptr<Classifier> build_alexnet_torchvision(const Json& model);
 std::unique_ptr<Classifier> build_cvt(const Json& model);
+std::unique_ptr<Classifier> build_deit(const Json& model);
+std::unique_ptr<Classifier> build_resnet(const Json& model);
+std::unique_ptr<Classifier> build_student_vit(const Json& model);
+std::unique_ptr<Classifier> build_swin(const Json& model);
+std::unique_ptr<Classifier> build_teacher_vgg(const Json& model);
+std::unique_ptr<Classifier> build_vit(const Json& model);
 
 /// "gelu_erf", "gelu_tanh", "quick_gelu"
 inline Unary activation_from(const Json& name) {

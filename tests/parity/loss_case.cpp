@@ -1,9 +1,9 @@
 // Golden files of losses/: values, and gradients with respect to the logits.
-#include "core/ops/distillation.h"
 #include "core/ops/loss.h"
 #include "core/tape.h"
 #include "data/mixup.h"
 #include "tests/parity/cases.h"
+#include "tests/parity/training_loss.h"
 
 namespace fovea::parity {
 namespace {
@@ -96,15 +96,8 @@ void check_distillation(const Json& file, const Target& target, Checker& check) 
     require_only(args,
                  {"kind", "alpha", "tau", "smoothing", "labels", "reduction", "soft_divisor"});
     require_only(file.at("inputs"), {"logits", "logits_dist", "teacher"});
-    if (args.at("reduction") != "mean") throw Unsupported("reduction");
     if (args.at("soft_divisor") != "numel") throw Unsupported("soft_divisor");
-    ops::DistillationParams params;
-    params.kind = choose<ops::Distillation>(args.at("kind"), {{"none", ops::Distillation::None},
-                                                              {"hard", ops::Distillation::Hard},
-                                                              {"soft", ops::Distillation::Soft}});
-    params.alpha = args.at("alpha");
-    params.tau = args.at("tau");
-    params.smoothing = args.at("smoothing");
+    const ops::DistillationParams params = distillation_params(args);
     Tape tape;
     const Tensor logits = logits_from(file, "logits", target);
     const Tensor distilled = logits_from(file, "logits_dist", target);

@@ -1,6 +1,7 @@
 // parity: compares what this program computes with golden values of the reference implementations.
 //
-//   parity                                   all files of tests/golden; see suite.h
+//   parity                                   the files of tests/golden but for large models; see suite.h
+//   parity --large                           the large models
 //   parity [--device reference|cpu|cuda] [--dtype f64|f32] [--verbose] FILE.json...
 //
 // One line for each quantity that misses (with --verbose: for all) with its error and tolerance, and one
@@ -45,7 +46,8 @@ Status check_one(const std::string& name, const Target& target, bool verbose) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 1) return run_suite() ? 0 : 1;
+    if (argc == 1) return run_suite(Scope::Usual) ? 0 : 1;
+    if (argc == 2 && std::string(argv[1]) == "--large") return run_suite(Scope::Large) ? 0 : 1;
     Target target;
     bool verbose = false;
     std::vector<std::string> files;

@@ -1,19 +1,25 @@
 // Golden files of models/: names and shapes, inference, one training step with all gradients.
-#include "core/ops/loss.h"
 #include "core/tape.h"
 #include "models/weights.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/model_builder.h"
+#include "tests/parity/training_loss.h"
 
 namespace fovea::parity {
 namespace {
 
-// README's fp32 bounds for gradients, relative L2: transformers without BatchNorm 1e-4, tiny models with
-// BatchNorm 2e-3, full-size CvT 5e-3.
+// fp32 bounds for gradients, relative L2: transformers without BatchNorm 1e-4, tiny models with
+// BatchNorm 2e-3, full-size CvT 5e-3. In a full-size ReLU network some ReLU or maximum flips on a rounding
+// error and moves whole entries: AlexNet 2e-2; ResNet, where that grows with depth, four times what
+// the reference implementation's own fp32 run shows. The sharp check of those is the one in fp64.
 double gradient_tolerance(const Json& file, const Target& target) {
     if (target.exact()) return 1e-8;
-    const bool batch_norm = !file.at("buffers").empty();
+    const bool batch_norm = !part_of(file.at("train"), "bn_after").empty();
     const bool full_size = file.at("param_count").at("parameters").get<double>() > 1e6;
+    const std::string family = file.at("family");
+    if (full_size && family.rfind("alexnet", 0) == 0) return 2e-2;
+    if (full_size && family == "resnet")
+        return 4.0 * file.at("float32").at("grad_worst_rel_l2_dev")[1].get<double>();
     return batch_norm ? (full_size ? 5e-3 : 2e-3) : 1e-4;
 }
 
@@ -52,7 +58,8 @@ bool check_model(const Json& file, const Target& target, Checker& check) {
     const std::unique_ptr<Classifier> model = build_model(file.at("family"), file.at("model"));
     if (!model) return false;
     require_only(file.at("args"), {"loss"});
-    const Json& loss_args = mean_cross_entropy(file.at("args").at("loss"));
+    const Json& loss_description = file.at("args").at("loss");
+    require_loss(loss_description);
     check.require(
         "parameter count",
         parameter_count(*model) == file.at("param_count").at("parameters").get<std::int64_t>());
@@ -71,20 +78,28 @@ bool check_model(const Json& file, const Target& target, Checker& check) {
     Pass pass;
     pass.training = true;
     Tape tape;
-    const Tensor logits = model->forward(images, pass);
-    const Tensor loss = ops::cross_entropy(logits, labels_from(file.at("labels"), target),
-                                           loss_args.at("smoothing"));
+    const Tensor labels = labels_from(file.at("labels"), target);
+    const auto [logits, distilled, teacher, loss] =
+        training_loss(*model, images, labels, loss_description, target, pass);
     tape.backward(loss);
     const std::vector<double> train_expected =
         train.contains("logits") ? numbers_from(train.at("logits")) : expected;
-    if (target.exact()) {
-        check.values("train logits", logits.to_vector(), train_expected, 1e-8);
-        check.values("loss", loss.to_vector(), {train.at("loss").get<double>()}, 1e-8);
-    } else {
-        const double bound = std::max(fp32_bound(file, "train_logits_max_abs_dev"),
-                                      fp32_bound(file, "eval_logits_max_abs_dev"));
-        check.values("train logits", logits.to_vector(), train_expected, bound, true);
-        check.values("loss", loss.to_vector(), {train.at("loss").get<double>()}, bound, true);
+    const double bound = target.exact() ? 1e-8
+                                        : std::max(fp32_bound(file, "train_logits_max_abs_dev"),
+                                                   fp32_bound(file, "eval_logits_max_abs_dev"));
+    const bool absolute = !target.exact();
+    check.values("train logits", logits.to_vector(), train_expected, bound, absolute);
+    check.values("loss", loss.to_vector(), numbers_from(train.at("loss")), bound, absolute);
+    if (distilled.defined()) {
+        check.values("logits of the distillation head", distilled.to_vector(),
+                     numbers_from(train.at("logits_dist")), bound, absolute);
+        const NoGrad only_looking;
+        ops::DistillationParams soft = distillation_params(loss_description.at("args"));
+        soft.kind = ops::Distillation::Soft;
+        soft.tau = 3.0;
+        check.values("soft distillation",
+                     ops::distillation_loss(logits, distilled, teacher, labels, soft).to_vector(),
+                     numbers_from(train.at("loss_soft_tau3")), bound, absolute);
     }
     check_gradients(*model, file, target, check);
     if (train.contains("bn_after") && !train.at("bn_after").is_null()) {
