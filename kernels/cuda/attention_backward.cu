@@ -46,7 +46,7 @@ struct Tensors {
 };
 
 template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 3 : 1)
+__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
     at_once(const Tensors<T> tensors, const Sizes s, const ScaledScores scores) {
     extern __shared__ __align__(16) float shared[];
     const Block block(kTile, s.H);

@@ -183,7 +183,7 @@ __device__ __forceinline__ void add_weighted_transposed(float (&sum)[4][kOwned<C
                                                         const float* weights, const float* tile,
                                                         int count) {
     const float* w = weights + 4 * first_row();
-#pragma unroll 2
+#pragma unroll 1
     for (int k = 0; k < count; ++k) {
         float y[kOwned<Cap>];
         load_owned<Cap>(y, tile + k * kPitch<Cap>);

@@ -3,7 +3,10 @@
 //
 // A block moves a tile of kSide x kSide elements through shared memory: rows along q in, rows along p
 // out, both coalesced; 32 x 32 elements, or 64 x 64 of at most 2 bytes. Rows of the tile are padded by
-// one word, so that 32 lanes reading down a column meet 32 banks. Reads x once, writes y once.
+// one word, so that 32 lanes reading down a column meet 32 banks. Elements of 4 or 8 bytes go straight
+// to shared memory (cp.async), all rows of a thread at once. Reads x once, writes y once.
+#include <cuda_pipeline.h>
+
 #include "kernels/cuda/copy.h"
 #include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/strided.cuh"
@@ -40,8 +43,15 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int row = 0; row < Tile::kSide; row += Tile::kRows) {
         const int p = row + first;
-        if (p0 + p < P && q0 + lane < Q) tile[p][lane] = x[at[1] + p * x_step + lane];
+        if (p0 + p >= P || q0 + lane >= Q) continue;
+        const From* const from = x + at[1] + p * x_step + lane;
+        if constexpr (sizeof(From) >= 4)
+            __pipeline_memcpy_async(&tile[p][lane], from, sizeof(From));
+        else
+            tile[p][lane] = *from;
     }
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
     __syncthreads();
 #pragma unroll
     for (int row = 0; row < Tile::kSide; row += Tile::kRows) {

@@ -64,7 +64,7 @@ struct Place {
 };
 
 template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
+__global__ void __launch_bounds__(kBackwardThreads, Cap <= 32 ? 2 : 1)
     at_once(const Tensors<T> tensors, const WindowSizes s, const Index windows_each) {
     extern __shared__ __align__(16) float shared[];
     const Place place(s, 1, windows_each);
