@@ -125,6 +125,11 @@ struct Column {
 };
 using Row = std::vector<Column>;
 
+/// A negative width: flush left.
+std::string padded(const std::string& text, int width) {
+    return width < 0 ? fmt::format("{:<{}} ", text, -width) : fmt::format("{:>{}} ", text, width);
+}
+
 class Report {
 public:
     explicit Report(const Flags& flags) : flags_(flags) {}
@@ -136,8 +141,8 @@ public:
             names.push_back(c.name);
             cells.push_back(c.cell);
             if (c.width == 0) continue;
-            heading += fmt::format(c.width < 0 ? "{:<{}} " : "{:>{}} ", c.name, std::abs(c.width));
-            line += fmt::format(c.width < 0 ? "{:<{}} " : "{:>{}} ", c.cell, std::abs(c.width));
+            heading += padded(c.name, c.width);
+            line += padded(c.cell, c.width);
         }
         if (csv_.empty()) {
             csv_ = csv_line(names) + "\n";
@@ -229,8 +234,8 @@ int run_up_to(const std::string& pass, const Job& job, Device device) {
 
 std::vector<KernelCounters> counted_up_to(const std::string& pass, const Job& job,
                                           const Flags& flags) {
-    std::vector<std::string> arguments = {job.row->name, "--dtype", spell_dtype(job.dtype), "--up-to",
-                                          pass};
+    std::vector<std::string> arguments = {job.row->name, "--dtype", spell_dtype(job.dtype),
+                                          "--up-to", pass};
     if (flags.on("--large")) arguments.push_back("--large");
     return count_kernels(arguments);
 }
@@ -255,7 +260,8 @@ std::vector<std::string> count_job(const Job& job, const Flags& flags, Report& r
                     miss.kernel + " " + miss.target + " " + fmt::format("{:.4g}", miss.measured);
                 missed += (missed.empty() ? "" : "; ") + text;
                 if (exceptions.reason(miss).empty())
-                    failures.push_back(miss.case_name + ", " + spell_dtype(job.dtype) + ": " + text);
+                    failures.push_back(miss.case_name + ", " + spell_dtype(job.dtype) + ": " +
+                                       text);
             }
         double seconds = 0.0;
         for (const double s : all.seconds) seconds += s;

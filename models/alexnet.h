@@ -71,6 +71,8 @@ public:
     std::int64_t macs() const override;
 
     const AlexNetConfig& config() const { return config_; }
+    /// Name of the linear layer whose outputs are the classes.
+    const std::string& last_layer() const { return linears_.back().name; }
 
 private:
     struct ConvLayer {

@@ -40,6 +40,8 @@ public:
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 
+    const VitConfig& config() const { return config_; }
+
 private:
     VitConfig config_;
     VitTrunk trunk_;

@@ -86,6 +86,8 @@ public:
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 
+    const VitConfig& config() const { return config_; }
+
 private:
     VitConfig config_;
     VitTrunk trunk_;
@@ -97,6 +99,8 @@ std::int64_t vit_trunk_macs(const VitConfig& config, bool distilled);
 
 /// timm's name of a torchvision ViT tensor, or nothing.
 std::optional<std::string> vit_name_from_torchvision(const std::string& name);
+/// torchvision's name of a timm ViT tensor; `name` itself where it has none.
+std::string vit_name_to_torchvision(const std::string& name);
 
 /// Named configurations, of Vit and (names that begin with "deit") of Deit. Nothing for another name.
 ///   timm: vit_{tiny,small,base,large}_patch16_224, vit_{small,base}_patch32_224, vit_base_patch16_384,

@@ -39,6 +39,16 @@ std::optional<std::string> translate(const std::string& name,
     return std::nullopt;
 }
 
+/// The other way. Of two names for one part the first one is today's.
+template <std::size_t N>
+std::optional<std::string> translate_back(const std::string& name,
+                                          const std::array<NamePair, N>& table) {
+    for (const NamePair& pair : table)
+        if (name.starts_with(pair.timm))
+            return pair.torchvision + name.substr(std::string_view(pair.timm).size());
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> vit_name_from_torchvision(const std::string& name) {
@@ -49,6 +59,17 @@ std::optional<std::string> vit_name_from_torchvision(const std::string& name) {
     const auto part = translate(name.substr(end + 1), kBlockParts);
     if (!part) return std::nullopt;
     return "blocks." + name.substr(block.size(), end - block.size()) + "." + *part;
+}
+
+std::string vit_name_to_torchvision(const std::string& name) {
+    const std::string block = "blocks.";
+    if (!name.starts_with(block)) return translate_back(name, kTopParts).value_or(name);
+    const std::size_t end = name.find('.', block.size());
+    if (end == std::string::npos) return name;
+    const auto part = translate_back(name.substr(end + 1), kBlockParts);
+    if (!part) return name;
+    return "encoder.layers.encoder_layer_" + name.substr(block.size(), end - block.size()) + "." +
+           *part;
 }
 
 }  // namespace fovea

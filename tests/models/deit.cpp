@@ -68,14 +68,17 @@ TEST_CASE("DeiT: parameter counts are the published ones") {
 
 TEST_CASE("DeiT: multiply-adds are a ViT's and those of one token and head more") {
     const auto macs = [](const char* name) { return make_model(name, {})->macs(); };
-    // 37 and 38 tokens of width 24 in 3 blocks, a head of 10 classes.
-    const std::int64_t token = 4 * 24 * 24 + 2 * 24 * 48, pairs = 2 * 24 * (38 * 38 - 37 * 37),
-                       head = 24 * 10;
-    CHECK(macs("deit_test") == macs("vit_test") + 3 * (token + pairs) + head);
-    // 10 and 11 tokens of width 16 in 2 blocks.
-    const std::int64_t my_token = 4 * 16 * 16 + 2 * 16 * 32,
-                       my_pairs = 2 * 16 * (11 * 11 - 10 * 10), my_head = 16 * 10;
-    CHECK(macs("mydeit_test") == macs("student_vit_test") + 2 * (my_token + my_pairs) + my_head);
+    struct Sizes {
+        std::int64_t width, hidden, depth, tokens,
+            classes;  // tokens: without the distillation token
+        std::int64_t of_one_more() const {
+            const std::int64_t more_pairs = 2 * tokens + 1;
+            return depth * (4 * width * width + 2 * width * hidden + 2 * width * more_pairs) +
+                   width * classes;
+        }
+    };
+    CHECK(macs("deit_test") == macs("vit_test") + Sizes{24, 48, 3, 37, 10}.of_one_more());
+    CHECK(macs("mydeit_test") == macs("student_vit_test") + Sizes{16, 32, 2, 10, 10}.of_one_more());
 }
 
 TEST_CASE("DeiT: parameters come in the order of the references' state_dicts") {

@@ -255,8 +255,10 @@ TEST_CASE("ViT: rectangular patches and images") {
     CHECK(model.input_shape() == Shape{12, 20, 3});
     CHECK(model.forward(test::pictures({2, 12, 20, 3}, DType::F32, Device::cpu()), {}).shape() ==
           Shape{2, 10});
-    const std::int64_t patches = 16 * 15 * 3 * 24,
-                       block = 17 * (4 * 24 * 24 + 2 * 24 * 48) + 2 * 17 * 17 * 24;
+    const std::int64_t width = 24, hidden = 48, tokens = 17;
+    const std::int64_t patches = width * 16 * 15 * 3;
+    const std::int64_t block =
+        tokens * (4 * width * width + 2 * width * hidden) + 2 * tokens * tokens * width;
     CHECK(vit_trunk_macs(config, false) == patches + 3 * block);
 }
 

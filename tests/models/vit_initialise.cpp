@@ -64,7 +64,8 @@ TEST_CASE("ViT: initial weights as torchvision draws them") {
     for (const auto& [name, v] : initial_values(model)) {
         CAPTURE(name);
         const double slack = 5.0 / std::sqrt(2.0 * static_cast<double>(v.size()));
-        const auto is = [&](const char* part) { return name.find(part) != std::string::npos; };
+        const std::string& path = name;  // a structured binding cannot be captured
+        const auto is = [&path](const char* part) { return path.find(part) != std::string::npos; };
         if (is("norm"))
             CHECK(v == std::vector<double>(v.size(), name.ends_with("weight") ? 1.0 : 0.0));
         else if (is(".mlp.") && name.ends_with("bias"))

@@ -16,20 +16,13 @@ bool schedules(const Json& file, const Target&, Checker& check) {
 
 Check check_for(const std::string& op) {
     static const std::map<std::string, Check> checks = {
-        {"model", check_model},
-        {"param_counts", counts},
-        {"key_maps", check_key_maps},
-        {"train", check_training},
-        {"cross_entropy", check_loss},
-        {"mixup_cross_entropy", check_loss},
-        {"mixup_images", check_loss},
-        {"cutmix_images", check_loss},
-        {"distillation", check_loss},
-        {"sgd", check_optimizer},
-        {"adam", check_optimizer},
-        {"adamw", check_optimizer},
-        {"rmsprop", check_optimizer},
-        {"radam", check_optimizer},
+        {"model", check_model},        {"param_counts", counts},
+        {"key_maps", check_key_maps},  {"train", check_training},
+        {"cross_entropy", check_loss}, {"mixup_cross_entropy", check_loss},
+        {"mixup_images", check_loss},  {"cutmix_images", check_loss},
+        {"distillation", check_loss},  {"sgd", check_optimizer},
+        {"adam", check_optimizer},     {"adamw", check_optimizer},
+        {"rmsprop", check_optimizer},  {"radam", check_optimizer},
         {"schedules", schedules},
     };
     const auto found = checks.find(op);

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
 
 #include "apps/common/csv_table.h"
 
@@ -87,4 +88,40 @@ TEST_CASE("doctor tests the device") {
     CHECK(outcome.status == 0);
     CHECK(outcome.out.find("cuda:0 fp32: ok") != std::string::npos);
     CHECK(outcome.out.find("cuda:0 bf16: ok") != std::string::npos);
+}
+
+// What a machine without a usable GPU gets. The emulator plays an old GPU; NVIDIA's own runtime, which
+// the program finds when the emulator is out of sight, has no driver.
+TEST_CASE("no usable GPU: one line, and the CPU only where auto was asked for") {
+    const char* emulator = std::getenv("LD_LIBRARY_PATH");
+    if (emulator == nullptr || std::string(emulator).find("cudaemu") == std::string::npos)
+        return;  // on a GPU there is nothing to refuse
+    const std::string path = emulator;
+    const test::TempFolder folder;
+    const auto start = [&](const std::string& device) {
+        return test::run(kTrain, {"--data", few_pictures(), "--config", "cvt_tiny", "--batch", "8",
+                                  "--device", device, "--dry-run", "--out", folder / "run"});
+    };
+    const auto check = [&](const std::string& code, const std::string& why) {
+        const test::Outcome refused = start("cuda:0");
+        CHECK(refused.status == 2);
+        CHECK(refused.err.find("error[" + code + "] " + why) != std::string::npos);
+        const test::Outcome by_cpu = start("auto");
+        CHECK(by_cpu.status == 0);
+        CHECK((by_cpu.out + by_cpu.err).find("(" + why) != std::string::npos);
+    };
+    {
+        INFO("an old GPU");
+        setenv("CUDAEMU_CC", "75", 1);
+        setenv("CUDAEMU_CHECK_FATAL", "0", 1);
+        check("G02", "GPU is sm_75; this build has ");
+        unsetenv("CUDAEMU_CC");
+        setenv("CUDAEMU_CHECK_FATAL", "1", 1);
+    }
+    {
+        INFO("no driver");
+        unsetenv("LD_LIBRARY_PATH");
+        check("G01", "no NVIDIA driver is installed");
+        setenv("LD_LIBRARY_PATH", path.c_str(), 1);
+    }
 }
