@@ -62,8 +62,8 @@ __device__ __forceinline__ RowState row_state(const BackwardRows<In, Out>& x, In
     return {exists ? probability_shift(x.lse[first + row]) : INFINITY, delta};
 }
 
-/// From products s = q.k and dp = dout.v: s becomes P, dp becomes dS. Rows are queries, of which `key`
-/// tells whether the column exists.
+/// From products s = q.k and dp = dout.v: s becomes P, dp becomes dS. Rows are queries, columns the keys
+/// from first_key on, of which `keys` exist.
 template <class Scores>
 __device__ __forceinline__ void differentiate(float (&s)[kBackwardRows][4],
                                               float (&dp)[kBackwardRows][4],

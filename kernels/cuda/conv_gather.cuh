@@ -42,7 +42,7 @@ __global__ __launch_bounds__(kTileThreads, 3) void gather_convolution(
     if (first_pixel >= Index{shape.images} * pixels) return;  // classes differ in size
 
     static_assert(kTileThreads == kTileRows);
-    windows[threadIdx.x] = window_of(shape, rows, columns, first_pixel + threadIdx.x);
+    store_window(windows[threadIdx.x], window_of(shape, rows, columns, first_pixel + threadIdx.x));
     __syncthreads();
 
     Sums sum = {};

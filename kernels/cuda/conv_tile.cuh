@@ -15,6 +15,7 @@
 #pragma once
 
 #include "kernels/cuda/numbers.cuh"
+#include "kernels/cuda/shared_store.cuh"
 
 namespace fovea::kernels::cuda {
 
@@ -86,7 +87,7 @@ __device__ __forceinline__ void store_along_i(float (&stage)[kTileDepth][Width],
         float y[4];
 #pragma unroll
         for (int e = 0; e < 4; ++e) y[e] = half == 0 ? x[e] : x[e + 4 * (halves - 1)];
-        store<4>(row + 4 * half, y);
+        store_shared(row + 4 * half, y[0], y[1], y[2], y[3]);
     }
 }
 

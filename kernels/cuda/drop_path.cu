@@ -3,7 +3,7 @@
 //
 // A block takes part of one sample, so it draws once. Reads x of the samples that are kept and the
 // residual, where there is one, once; writes y once.
-#include "kernels/cuda/chunk.cuh"
+#include "kernels/cuda/global_store.cuh"
 #include "kernels/cuda/random.cuh"
 #include "kernels/cuda/strided.cuh"
 #include "kernels/include/dropout.h"
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads)
         if (i >= size) continue;
 #pragma unroll
         for (int e = 0; e < V; ++e) out[d][e] += branch[d][e] * scale;
-        store_chunk<V>(y + base + i, out[d]);
+        store_whole_chunk<V>(y + base + i, out[d]);
     }
 }
 

@@ -3,7 +3,7 @@
 // A thread owns a chunk of V elements of one token in 16 samples: it reads position and prefix once for
 // them, so that those, which every sample needs, cost a sixteenth of a read of y. Reads the patches once,
 // writes y once.
-#include "kernels/cuda/chunk.cuh"
+#include "kernels/cuda/global_store.cuh"
 #include "kernels/cuda/strided.cuh"
 #include "kernels/include/embed.h"
 
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads)
             if (b + d >= end) continue;
 #pragma unroll
             for (int e = 0; e < V; ++e) value[d][e] += constant[e];
-            store_chunk<V>(y + (b + d) * L * C + item * V, value[d]);
+            store_whole_chunk<V>(y + (b + d) * L * C + item * V, value[d]);
         }
     }
 }

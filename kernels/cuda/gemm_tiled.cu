@@ -13,8 +13,8 @@
 // from the L2 cache (neighbouring blocks share rows of a); c is written once.
 #include <algorithm>
 
-#include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/gemm.h"
+#include "kernels/cuda/gemm_epilogue.cuh"
 #include "kernels/cuda/gemm_tiled.cuh"
 #include "kernels/cuda/workspace.h"
 
@@ -24,75 +24,12 @@ namespace {
 using LargeTile = TileShape<128, 128, 8, 8>;
 using SmallTile = TileShape<64, 64, 8, 4>;
 
-/// How the problem is cut up.
-struct Plan {
-    unsigned row_tiles, column_tiles, parts;
-    Index k_per_part;
-    /// Sums of the parts [parts, B * M, N in whole quads], then their row_sums [parts, M]; nullptr where
-    /// there is one part.
-    float* partial;
-    Index rows, width;
-    bool vector_a, vector_b;  ///< may four elements be read at once?
-    bool vector_c;
-
-    __device__ float* partial_sum(Index part, Index row, Index column) const {
-        return partial + (part * rows + row) * width + column;
-    }
-    __device__ float* partial_row_sum(Index part, Index row) const {
-        return partial_sum(parts, 0, 0) + part * rows + row;
-    }
-};
-
-/// Some of four elements of type T, as floats; zeros for the others.
-template <class T>
-__device__ __forceinline__ void load_some(float (&x)[4], const T* p, int count, bool vector) {
-    if (vector && count == 4) return load(x, p);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) x[i] = i < count ? to_float(p[i]) : 0.0F;
-}
-template <class T>
-__device__ __forceinline__ void store_some(T* p, const float (&x)[4], int count, bool vector) {
-    if (vector && count == 4) return store(p, x);
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-        if (i < count) p[i] = from_float<T>(x[i]);
-}
-
-/// The sums x of row `row` of c, from `column` on: epilogue, rounding and store.
-__device__ __forceinline__ void finish(const GemmProblem& p, float (&x)[4], Index batch, Index row,
-                                       Index column, int count, bool vector) {
-    const Index at = batch * p.c_batch_stride + row * p.c_row_stride + column;
-    float* c = static_cast<float*>(p.c) + at;
-    BFloat16* c_low = static_cast<BFloat16*>(p.c) + at;
-    float before[4] = {};
-    if (p.accumulate) {
-        if (p.out == DType::F32)
-            load_some(before, c, count, vector);
-        else
-            load_some(before, c_low, count, vector);
-    }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        x[i] = p.alpha * x[i] + before[i];
-        if (p.bias != nullptr && i < count) x[i] += p.bias[column + i];
-        if (p.f != Unary::Identity) x[i] = apply(p.f, x[i]);
-    }
-    if (p.out == DType::F32)
-        store_some(c, x, count, vector);
-    else
-        store_some(c_low, x, count, vector);
-}
-
-__device__ __forceinline__ void put_row_sum(const GemmProblem& p, Index row, float sum) {
-    p.row_sums[row] = p.accumulate ? p.row_sums[row] + sum : sum;
-}
-
-/// What a block owns. The block's number is read anew each time: kept in registers through the
-/// multiplication, these would be some too many.
+/// What a block owns. The block's number is read anew each time: kept through the multiplication,
+/// these four would need registers that there are not.
 struct Place {
     unsigned row_tile, column_tile, part, batch;
 
-    __device__ __forceinline__ explicit Place(const Plan& plan) {
+    __device__ __forceinline__ explicit Place(const TilePlan& plan) {
         unsigned block;
         asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
         column_tile = block % plan.column_tiles;
@@ -134,7 +71,7 @@ __device__ __forceinline__ void put_group(float* shared,
 
 /// The tile's sums go through shared memory, so that they leave in whole rows.
 template <class Shape>
-__device__ __forceinline__ void put_tile(const GemmProblem& p, const Plan& plan, float* shared,
+__device__ __forceinline__ void put_tile(const GemmProblem& p, const TilePlan& plan, float* shared,
                                          const float (&sum)[Shape::RowsEach][Shape::ColumnsEach],
                                          int row, int column) {
     const Place place(plan);
@@ -169,7 +106,7 @@ __device__ __forceinline__ void put_tile(const GemmProblem& p, const Plan& plan,
 
 /// Thread t has the sum over this part of k of the tile's row t.
 template <class Shape>
-__device__ __forceinline__ void put_row_sum(const GemmProblem& p, const Plan& plan, float sum) {
+__device__ __forceinline__ void put_row_sum(const GemmProblem& p, const TilePlan& plan, float sum) {
     const Place place(plan);
     const Index row = static_cast<Index>(place.row_tile) * Shape::Rows + threadIdx.x;
     if (threadIdx.x >= Shape::Rows || row >= p.M) return;
@@ -182,7 +119,7 @@ __device__ __forceinline__ void put_row_sum(const GemmProblem& p, const Plan& pl
 /// grid: column tiles fastest, then row tiles, parts of k, batches.
 template <class T, class Shape, Lines kLinesA, Lines kLinesB>
 __global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
-    tiled_product(const GemmProblem p, const Plan plan) {
+    tiled_product(const GemmProblem p, const TilePlan plan) {
     __shared__ __align__(16) float shared[2 * kDepth * (Shape::Rows + Shape::Columns)];
     float* const a_slices = shared;  // [2][16][Rows]
     float* const b_slices = shared + 2 * kDepth * Shape::Rows;
@@ -241,7 +178,7 @@ __global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
 }
 
 /// Adds the parts in order, one thread an element of c (and then of row_sums).
-__global__ void __launch_bounds__(256) add_parts(const GemmProblem p, const Plan plan) {
+__global__ void __launch_bounds__(256) add_parts(const GemmProblem p, const TilePlan plan) {
     const Index size = plan.rows * p.N, all = size + (p.row_sums != nullptr ? plan.rows : 0);
     const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
     for (Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; i < all; i += step) {
@@ -279,7 +216,7 @@ Index tiles(const GemmProblem& p) {
 }
 
 template <class Shape>
-Plan plan_for(const Stream& stream, const GemmProblem& p) {
+TilePlan plan_for(const Stream& stream, const GemmProblem& p) {
     Index parts = ceil_div(p.K, kLongestPart);
     if (tiles<Shape>(p) < kEnoughBlocks)
         parts = std::min(most_parts(p), ceil_div(2 * kEnoughBlocks, tiles<Shape>(p)));
@@ -303,7 +240,7 @@ Plan plan_for(const Stream& stream, const GemmProblem& p) {
 
 template <class Shape, Lines kLinesA, Lines kLinesB>
 void run(const Stream& stream, const GemmProblem& p) {
-    const Plan plan = plan_for<Shape>(stream, p);
+    const TilePlan plan = plan_for<Shape>(stream, p);
     const Launch how = {dim3(static_cast<unsigned>(tiles<Shape>(p)) * plan.parts),
                         dim3(Shape::Threads)};
     with_float(p.in, [&]<class T>(std::type_identity<T>) {

@@ -48,20 +48,33 @@ __device__ __forceinline__ void load(float (&x)[N], const T* p) {
     }
 }
 
-/// The reverse: rounds and stores.
+/// The 4 bytes of one float, or of two as bfloat16.
+template <class T>
+__device__ __forceinline__ std::uint32_t four_bytes(const float* x) {
+    if constexpr (std::is_same_v<T, float>) {
+        return __float_as_uint(*x);
+    } else {
+        const __nv_bfloat162 pair = __floats2bfloat162_rn(x[0], x[1]);
+        return reinterpret_cast<const std::uint32_t&>(pair);
+    }
+}
+
+/// The reverse: rounds and stores. A word is one number, because the compiler is apt to store the members
+/// of a struct such as uint4 one by one.
 template <int N, class T>
 __device__ __forceinline__ void store(T* p, const float (&x)[N]) {
     constexpr int bytes = N * static_cast<int>(sizeof(T));
-    using Word = std::conditional_t<bytes % 16 == 0, uint4,
-                                    std::conditional_t<bytes == 8, uint2, std::uint32_t>>;
+    using Word = std::conditional_t<bytes % 16 == 0, __uint128_t,
+                                    std::conditional_t<bytes == 8, std::uint64_t, std::uint32_t>>;
     static_assert(bytes % sizeof(Word) == 0);
     constexpr int words = bytes / static_cast<int>(sizeof(Word)), per_word = N / words;
 #pragma unroll
     for (int w = 0; w < words; ++w) {
-        Word raw;
-        T* e = reinterpret_cast<T*>(&raw);
+        Word raw = 0;
 #pragma unroll
-        for (int i = 0; i < per_word; ++i) e[i] = from_float<T>(x[w * per_word + i]);
+        for (int part = 0; part < static_cast<int>(sizeof(Word)) / 4; ++part)
+            raw |= static_cast<Word>(four_bytes<T>(x + w * per_word + part * 4 / sizeof(T)))
+                   << (32 * part);
         reinterpret_cast<Word*>(p)[w] = raw;
     }
 }

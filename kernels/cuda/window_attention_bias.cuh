@@ -36,13 +36,17 @@ __device__ inline void fold_into_table(float* __restrict__ partial, float* weigh
         // Row r is of all pairs where the key lies `down` rows and `right` columns before the query.
         const int down = r / (2 * columns - 1) - (rows - 1);
         const int right = r % (2 * columns - 1) - (columns - 1);
+        int key_row = first_query / columns - down, key_column = first_query % columns - right;
         float sum = 0.0F;
         for (int i = 0; i < kTile && first_query + i < s.tokens; ++i) {
-            const int key_row = (first_query + i) / columns - down;
-            const int key_column = (first_query + i) % columns - right;
-            if (key_row < 0 || key_row >= rows || key_column < 0 || key_column >= columns) continue;
             const int j = key_row * columns + key_column - first_key;
-            if (j >= 0 && j < kTile) sum += weights[i * kWeightPitch + j];
+            const bool exists = key_row >= 0 && key_row < rows && key_column >= 0 &&
+                                key_column < columns && j >= 0 && j < kTile;
+            if (exists) sum += weights[i * kWeightPitch + j];
+            if (++key_column == columns - right) {  // the next query begins a row
+                key_column = -right;
+                ++key_row;
+            }
         }
         partial[r * s.heads + head] = sum;
     }
