@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "apps/common/benchmark.h"
-#include "apps/common/csv_table.h"
 #include "apps/common/device.h"
 #include "apps/common/env_info.h"
 #include "apps/common/experiment.h"
@@ -16,8 +15,8 @@
 #include "apps/common/kernel_targets.h"
 #include "apps/common/kernel_timing.h"
 #include "apps/common/run_app.h"
+#include "apps/common/table_report.h"
 #include "core/error.h"
-#include "core/serialize/atomic_file.h"
 #include "core/tape.h"
 #include "kernels/include/gemm_engine.h"
 #include "kernels/include/gpu.h"
@@ -118,62 +117,21 @@ const char* pass_name(bool backward) { return backward ? "backward" : "forward";
 
 // ---- rows of the report --------------------------------------------------------------------------
 
-/// Columns by name, in order: the CSV file has them all, the table the ones with a width.
-struct Column {
-    std::string name, cell;
-    int width = 0;
-};
-using Row = std::vector<Column>;
-
-/// A negative width: flush left.
-std::string padded(const std::string& text, int width) {
-    return width < 0 ? fmt::format("{:<{}} ", text, -width) : fmt::format("{:>{}} ", text, width);
-}
-
-class Report {
-public:
-    explicit Report(const Flags& flags) : flags_(flags) {}
-
-    void add(const Row& row) {
-        std::vector<std::string> names, cells;
-        std::string heading, line;
-        for (const Column& c : row) {
-            names.push_back(c.name);
-            cells.push_back(c.cell);
-            if (c.width == 0) continue;
-            heading += padded(c.name, c.width);
-            line += padded(c.cell, c.width);
-        }
-        if (csv_.empty()) {
-            csv_ = csv_line(names) + "\n";
-            if (!flags_.quiet) std::printf("%s\n", heading.c_str());
-        }
-        csv_ += csv_line(cells) + "\n";
-        if (!flags_.quiet) std::printf("%s\n", line.c_str());
-        std::fflush(stdout);
-    }
-    void write() const {
-        if (flags_.given("--csv")) write_text_atomically(flags_.text("--csv"), csv_);
-    }
-
-private:
-    const Flags& flags_;
-    std::string csv_;
-};
-
 std::string fixed(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
 /// Empty where there is nothing to say.
 std::string fixed_or_gap(double value, int digits) {
     return value > 0.0 ? fixed(value, digits) : "";
 }
 
-Row first_columns(const Job& job, bool backward) {
+TableRow first_columns(const Job& job, bool backward) {
     return {{"case", job.row->name, -58},
             {"dtype", spell_dtype(job.dtype), -5},
             {"pass", pass_name(backward), -8}};
 }
 
-void append(Row& row, const Row& more) { row.insert(row.end(), more.begin(), more.end()); }
+void append(TableRow& row, const TableRow& more) {
+    row.insert(row.end(), more.begin(), more.end());
+}
 
 // ---- by the clock --------------------------------------------------------------------------------
 
@@ -184,7 +142,7 @@ std::vector<std::pair<std::string, gpu::GemmEngine>> engines_of(const Case& c, D
     return {{"cublaslt", gpu::GemmEngine::CublasLt}, {"tiled", gpu::GemmEngine::Tiled}};
 }
 
-void time_job(const Job& job, Device device, const Flags& flags, Report& report) {
+void time_job(const Job& job, Device device, const Flags& flags, TableReport& report) {
     const std::int64_t warmup = flags.integer("--warmup"), iterations = flags.integer("--iters");
     KernelClock clock(device);
     Passes passes(job, device);
@@ -204,7 +162,7 @@ void time_job(const Job& job, Device device, const Flags& flags, Report& report)
             if (seconds[backward].empty()) continue;
             const double s = median(seconds[backward]), bytes = job.bytes(backward),
                          flops = job.flops(backward);
-            Row row = first_columns(job, backward);
+            TableRow row = first_columns(job, backward);
             append(
                 row,
                 {{"engine", engine_name, -9},
@@ -241,7 +199,7 @@ std::vector<KernelCounters> counted_up_to(const std::string& pass, const Job& jo
 }
 
 /// A line for each target that is missed without an exception.
-std::vector<std::string> count_job(const Job& job, const Flags& flags, Report& report,
+std::vector<std::string> count_job(const Job& job, const Flags& flags, TableReport& report,
                                    TrafficExceptions& exceptions) {
     std::vector<std::string> failures;
     std::vector<KernelCounters> before = counted_up_to("none", job, flags);
@@ -265,7 +223,7 @@ std::vector<std::string> count_job(const Job& job, const Flags& flags, Report& r
             }
         double seconds = 0.0;
         for (const double s : all.seconds) seconds += s;
-        Row row = first_columns(job, backward);
+        TableRow row = first_columns(job, backward);
         append(row, {{"launches", fixed(all.launches, 0), 8},
                      {"MB", fixed(1e-6 * bytes, 3), 8},
                      {"moved", bytes > 0.0 ? fixed(all.bytes / bytes, 3) : "", 7},
@@ -280,7 +238,7 @@ std::vector<std::string> count_job(const Job& job, const Flags& flags, Report& r
     return failures;
 }
 
-int count_all(const std::vector<Job>& jobs, const Flags& flags, Report& report) {
+int count_all(const std::vector<Job>& jobs, const Flags& flags, TableReport& report) {
     const bool check = flags.given("--check");
     TrafficExceptions exceptions;
     if (check) exceptions = TrafficExceptions(flags.text("--check"));
@@ -310,20 +268,20 @@ int benchmark_kernels(const Flags& flags) {
     if (flags.given("--check") && !(counting && flags.on("--large")))
         throw Error("C11", "--check needs --large and the CUDA emulator", "--check",
                     "it is the test cuda_traffic: ./fovea test -R cuda_traffic");
-    if (!flags.quiet)
+    if (!flags.quiet && !flags.json)
         std::printf("%s\n%s\n%s\n\n", version_line().c_str(),
                     describe_device(flags.device, threads).c_str(),
                     counting
                         ? "moved: multiple of the compulsory MB; sectors: of the ideal number; "
                           "H100: its lower bound"
                         : "median over the runs; backward of the table's cases by time alone");
-    Report report(flags);
+    TableReport report(flags);
     int status = 0;
     if (counting)
         status = count_all(jobs, flags, report);
     else
         for (const Job& job : jobs) time_job(job, device, flags, report);
-    report.write();
+    report.finish();
     return status;
 }
 

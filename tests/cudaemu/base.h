@@ -1,5 +1,7 @@
-// Common integer aliases and small helpers shared by every part of the emulator.
+// Integer names and small helpers that every part of the emulator uses.
 #pragma once
+
+#include <algorithm>
 #include <bit>
 #include <cstdarg>
 #include <cstdint>
@@ -13,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace emu {
+namespace fovea::cudaemu {
 
 using u8 = uint8_t;
 using u16 = uint16_t;
@@ -25,61 +27,60 @@ using i32 = int32_t;
 using i64 = int64_t;
 __extension__ using u128 = unsigned __int128;
 __extension__ using i128 = __int128;
+using ull = unsigned long long;  // what %llu prints
 
-constexpr int kWarp = 32;
-constexpr u32 kFull = 0xffffffffu;
+constexpr int kWarp = 32;           // lanes
+constexpr u32 kFull = 0xffffffffu;  // the mask of all lanes
 
-inline std::string format(const char* fmt, ...) __attribute__((format(printf, 1, 2)));
-inline std::string format(const char* fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    va_list ap2;
-    va_copy(ap2, ap);
-    int n = vsnprintf(nullptr, 0, fmt, ap);
-    va_end(ap);
+/// printf into a string.
+[[gnu::format(printf, 1, 2)]] inline std::string format(const char* text, ...) {
+    va_list args, again;
+    va_start(args, text);
+    va_copy(again, args);
+    const int n = vsnprintf(nullptr, 0, text, args);
+    va_end(args);
     std::string s(size_t(n), '\0');
-    vsnprintf(s.data(), size_t(n) + 1, fmt, ap2);
-    va_end(ap2);
+    vsnprintf(s.data(), s.size() + 1, text, again);
+    va_end(again);
     return s;
 }
 
-// Something the emulator does not implement (or an internal inconsistency): stop loudly.
-[[noreturn]] inline void die(const std::string& msg) {
+/// Something that the emulator does not implement, or an inconsistency of its own: stops loudly.
+[[noreturn]] inline void die(const std::string& message) {
     fflush(stdout);
-    fprintf(stderr, "cudaemu: FATAL: %s\n", msg.c_str());
-    fflush(stderr);
+    fprintf(stderr, "cudaemu: FATAL: %s\n", message.c_str());
     abort();
 }
 
-inline long env_int(const char* name, long dflt) {
+inline long env_int(const char* name, long otherwise) {
     const char* s = getenv(name);
-    return s && *s ? strtol(s, nullptr, 0) : dflt;
+    return s && *s ? strtol(s, nullptr, 0) : otherwise;
 }
 
+/// f(i) for each bit i of the mask, in rising order.
 template <class F>
-inline void for_lanes(u32 mask, F&& f) {
-    while (mask) {
-        int i = std::countr_zero(mask);
-        mask &= mask - 1;
-        f(i);
-    }
+void for_lanes(u32 mask, F&& f) {
+    for (; mask; mask &= mask - 1) f(std::countr_zero(mask));
 }
 
 inline u64 align_up(u64 v, u64 a) { return (v + a - 1) / a * a; }
 
-// xorshift generator used for seeded scheduling decisions.
-struct Rng {
-    u64 s = 0x9e3779b97f4a7c15ull;
-    explicit Rng(u64 seed = 1) : s(seed * 0x9e3779b97f4a7c15ull + 0x1234567) {
+/// xorshift: decisions of the scheduler that a seed makes reproducible.
+class Rng {
+public:
+    explicit Rng(u64 seed = 1) : state_(seed * 0x9e3779b97f4a7c15ull + 0x1234567) {
         for (int i = 0; i < 4; i++) next();
     }
     u32 next() {
-        s ^= s << 13;
-        s ^= s >> 7;
-        s ^= s << 17;
-        return u32(s >> 16);
+        state_ ^= state_ << 13;
+        state_ ^= state_ >> 7;
+        state_ ^= state_ << 17;
+        return u32(state_ >> 16);
     }
     u32 below(u32 n) { return next() % n; }
+
+private:
+    u64 state_;
 };
 
-}  // namespace emu
+}  // namespace fovea::cudaemu

@@ -1,61 +1,128 @@
-// Stand-in for libcublasLt: matmul with epilogues.
+// The stand-in for libcublasLt: products with epilogues.
 #include <cublasLt.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <type_traits>
 
 #include "tests/cudaemu/blas/gemm.h"
 
-using namespace emublas;
+using namespace fovea::cudaemu::blas;
 
 namespace {
 
-struct Layout {  // fits cublasLtMatrixLayoutOpaque_t
-    int type, order;
+// ---- the opaque descriptors ---------------------------------------------------------------------------
+
+struct Layout {
+    cudaDataType type;
+    int order;
     uint64_t rows, cols;
     int64_t ld;
     int batch;
-    int64_t stride;
+    int64_t stride;  // between the matrices of a batch, in elements
 };
-struct Desc {  // fits cublasLtMatmulDescOpaque_t
-    int compute, scale, pointer_mode, ta, tb, epilogue;
+struct Description {
+    int compute, pointer_mode;
+    cudaDataType scale;
+    cublasOperation_t op_a, op_b;
+    int epilogue;
     void* bias;
     int64_t bias_stride;
     void* aux;
     int64_t aux_ld, aux_stride;
-    int aux_type, bias_type;
-    const float *sa, *sb, *sd;
+    int bias_type, aux_type;  // -1: that of D
+    const float *scale_a, *scale_b;
 };
 static_assert(sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t));
-static_assert(sizeof(Desc) <= sizeof(cublasLtMatmulDescOpaque_t));
-Layout* L(cublasLtMatrixLayout_t p) { return reinterpret_cast<Layout*>(p); }
-Desc* D(cublasLtMatmulDesc_t p) { return reinterpret_cast<Desc*>(p); }
+static_assert(sizeof(Description) <= sizeof(cublasLtMatmulDescOpaque_t));
+static_assert(std::is_trivially_copyable_v<Layout> && std::is_trivially_copyable_v<Description>);
 
+Layout& layout_of(cublasLtMatrixLayout_t p) { return *reinterpret_cast<Layout*>(p); }
+Description& description_of(cublasLtMatmulDesc_t p) { return *reinterpret_cast<Description*>(p); }
+
+// 64-bit fields may also be given as 32-bit integers.
 template <class T>
-cublasStatus_t put(T& field, const void* buf, size_t n) {
-    if (n < sizeof(T)) {
-        if constexpr (sizeof(T) == 8 && std::is_integral_v<T>)
-            if (n == 4) {
-                field = T(*static_cast<const int32_t*>(buf));
-                return CUBLAS_STATUS_SUCCESS;
-            }
-        return CUBLAS_STATUS_INVALID_VALUE;
-    }
-    memcpy(&field, buf, sizeof(T));
+cublasStatus_t set_field(T& field, const void* value, size_t bytes) {
+    if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, uint64_t>)
+        if (bytes == sizeof(int32_t)) {
+            int32_t narrow;
+            memcpy(&narrow, value, sizeof(narrow));
+            field = static_cast<T>(narrow);
+            return CUBLAS_STATUS_SUCCESS;
+        }
+    if (bytes < sizeof(T)) return CUBLAS_STATUS_INVALID_VALUE;
+    memcpy(&field, value, sizeof(T));
     return CUBLAS_STATUS_SUCCESS;
 }
 
-Mat mat(const void* p, const Layout& l, bool trans, int64_t b) {
-    Mat m;
-    m.t = cudaDataType(l.type);
-    m.p = const_cast<char*>(static_cast<const char*>(p)) + b * l.stride * int64_t(type_bytes(m.t));
-    m.rs = l.order == CUBLASLT_ORDER_ROW ? l.ld : 1;
-    m.cs = l.order == CUBLASLT_ORDER_ROW ? 1 : l.ld;
-    if (trans) std::swap(m.rs, m.cs);
-    return m;
+// ---- a call -------------------------------------------------------------------------------------------
+
+uint64_t rows(const Layout& l, cublasOperation_t op) { return op == CUBLAS_OP_N ? l.rows : l.cols; }
+uint64_t cols(const Layout& l, cublasOperation_t op) { return op == CUBLAS_OP_N ? l.cols : l.rows; }
+
+Matrix matrix(const void* p, const Layout& l, cublasOperation_t op, int i) {
+    const int64_t offset = i * l.stride * static_cast<int64_t>(type_bytes(l.type));
+    char* at = const_cast<char*>(static_cast<const char*>(p)) + offset;
+    const bool by_rows = l.order == CUBLASLT_ORDER_ROW;
+    const Matrix m{at, l.type, by_rows ? l.ld : 1, by_rows ? 1 : l.ld};
+    return op == CUBLAS_OP_N ? m : m.transposed();
 }
+
+struct Call {
+    Description d;
+    Layout a, b, c, out;
+
+    bool has_mask() const { return (d.epilogue & kAux) && (d.epilogue & (kRelu | kReluSlope)); }
+
+    cublasStatus_t check() const {
+        for (const Layout* l : {&a, &b, &c, &out}) {
+            const bool by_rows = l->order == CUBLASLT_ORDER_ROW;
+            if (!type_supported(l->type) || (l->order != CUBLASLT_ORDER_COL && !by_rows))
+                return CUBLAS_STATUS_NOT_SUPPORTED;
+            if (l->ld < static_cast<int64_t>(by_rows ? l->cols : l->rows))
+                return CUBLAS_STATUS_INVALID_VALUE;
+        }
+        if (d.pointer_mode != CUBLASLT_POINTER_MODE_HOST &&
+            d.pointer_mode != CUBLASLT_POINTER_MODE_DEVICE)
+            return CUBLAS_STATUS_NOT_SUPPORTED;
+        const uint64_t m = rows(a, d.op_a), n = cols(b, d.op_b);
+        const bool fits = cols(a, d.op_a) == rows(b, d.op_b) && out.rows == m && out.cols == n &&
+                          c.rows == m && c.cols == n;
+        const bool aux_fits = !(d.epilogue & kAux) || d.aux_ld > 0;
+        const bool mask_fits =
+            !has_mask() || (d.aux_ld % 128 == 0 && d.aux_ld >= static_cast<int64_t>(m));
+        return fits && aux_fits && mask_fits ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    }
+
+    // Product i of the batch.
+    Product product(int i, double alpha, double beta, const void* A, const void* B, const void* C,
+                    void* D) const {
+        Product p;
+        p.m = static_cast<int64_t>(out.rows);
+        p.n = static_cast<int64_t>(out.cols);
+        p.k = static_cast<int64_t>(cols(a, d.op_a));
+        p.A = matrix(A, a, d.op_a, i);
+        p.B = matrix(B, b, d.op_b, i);
+        p.C = matrix(C, c, CUBLAS_OP_N, i);
+        p.D = matrix(D, out, CUBLAS_OP_N, i);
+        p.alpha = alpha * (d.scale_a ? *d.scale_a : 1.0f) * (d.scale_b ? *d.scale_b : 1.0f);
+        p.beta = beta;
+        p.tf32 = d.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && a.type == CUDA_R_32F;
+        p.epilogue = d.epilogue;
+        p.bias_type = d.bias_type >= 0 ? static_cast<cudaDataType>(d.bias_type) : out.type;
+        p.bias = advanced(d.bias, i * d.bias_stride, type_bytes(p.bias_type));
+        p.aux_type = d.aux_type >= 0 ? static_cast<cudaDataType>(d.aux_type) : out.type;
+        p.aux = has_mask() ? advanced(d.aux, i * d.aux_stride / 8, 1)
+                           : advanced(d.aux, i * d.aux_stride, type_bytes(p.aux_type));
+        p.aux_ld = d.aux_ld;
+        return p;
+    }
+
+private:
+    static void* advanced(void* p, int64_t elements, size_t bytes) {
+        return p ? static_cast<char*>(p) + elements * static_cast<int64_t>(bytes) : nullptr;
+    }
+};
 
 }  // namespace
 
@@ -71,93 +138,108 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t h) {
 }
 size_t cublasLtGetVersion() { return 130000; }
 size_t cublasLtGetCudartVersion() { return 13000; }
+
 const char* cublasLtGetStatusName(cublasStatus_t s) {
-    return s == CUBLAS_STATUS_SUCCESS         ? "CUBLAS_STATUS_SUCCESS"
-           : s == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED"
-           : s == CUBLAS_STATUS_INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE"
-                                              : "CUBLAS_STATUS_ERROR";
+    switch (s) {
+        case CUBLAS_STATUS_SUCCESS: return "CUBLAS_STATUS_SUCCESS";
+        case CUBLAS_STATUS_NOT_SUPPORTED: return "CUBLAS_STATUS_NOT_SUPPORTED";
+        case CUBLAS_STATUS_INVALID_VALUE: return "CUBLAS_STATUS_INVALID_VALUE";
+        case CUBLAS_STATUS_EXECUTION_FAILED: return "CUBLAS_STATUS_EXECUTION_FAILED";
+        default: return "CUBLAS_STATUS_UNKNOWN";  // we return no others
+    }
 }
 const char* cublasLtGetStatusString(cublasStatus_t s) { return cublasLtGetStatusName(s); }
 
-cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t l, size_t n, cudaDataType t,
-                                                 uint64_t r, uint64_t c, int64_t ld) {
-    if (n < sizeof(Layout)) return CUBLAS_STATUS_INVALID_VALUE;
-    *L(l) = Layout{int(t), CUBLASLT_ORDER_COL, r, c, ld, 1, 0};
+// ---- layouts ------------------------------------------------------------------------------------------
+
+cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t l, size_t bytes,
+                                                 cudaDataType type, uint64_t r, uint64_t c,
+                                                 int64_t ld) {
+    if (bytes < sizeof(Layout)) return CUBLAS_STATUS_INVALID_VALUE;
+    layout_of(l) = {type, CUBLASLT_ORDER_COL, r, c, ld, 1, 0};
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* l, cudaDataType t, uint64_t r,
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* l, cudaDataType type, uint64_t r,
                                           uint64_t c, int64_t ld) {
     *l = new cublasLtMatrixLayoutOpaque_t;
-    return cublasLtMatrixLayoutInit_internal(*l, sizeof(**l), t, r, c, ld);
+    return cublasLtMatrixLayoutInit_internal(*l, sizeof(**l), type, r, c, ld);
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l) {
     delete l;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t l,
-                                                cublasLtMatrixLayoutAttribute_t a, const void* b,
-                                                size_t n) {
-    switch (a) {
-        case CUBLASLT_MATRIX_LAYOUT_TYPE: return put(L(l)->type, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_ORDER: return put(L(l)->order, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_ROWS: return put(L(l)->rows, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_COLS: return put(L(l)->cols, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_LD: return put(L(l)->ld, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: return put(L(l)->batch, b, n);
-        case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: return put(L(l)->stride, b, n);
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t p,
+                                                cublasLtMatrixLayoutAttribute_t attribute,
+                                                const void* value, size_t bytes) {
+    Layout& l = layout_of(p);
+    switch (attribute) {
+        case CUBLASLT_MATRIX_LAYOUT_TYPE: return set_field(l.type, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_ORDER: return set_field(l.order, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_ROWS: return set_field(l.rows, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_COLS: return set_field(l.cols, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_LD: return set_field(l.ld, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: return set_field(l.batch, value, bytes);
+        case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: return set_field(l.stride, value, bytes);
         default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
 
-cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t d, size_t n,
-                                               cublasComputeType_t c, cudaDataType s) {
-    if (n < sizeof(Desc)) return CUBLAS_STATUS_INVALID_VALUE;
-    *D(d) = Desc{int(c),      int(s),      CUBLASLT_POINTER_MODE_HOST,
-                 CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT,
-                 nullptr,     0,           nullptr,
-                 0,           0,           -1,
-                 -1,          nullptr,     nullptr,
-                 nullptr};
+// ---- descriptions -------------------------------------------------------------------------------------
+
+cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t d, size_t bytes,
+                                               cublasComputeType_t compute, cudaDataType scale) {
+    if (bytes < sizeof(Description)) return CUBLAS_STATUS_INVALID_VALUE;
+    Description fresh{};
+    fresh.compute = compute;
+    fresh.scale = scale;
+    fresh.pointer_mode = CUBLASLT_POINTER_MODE_HOST;
+    fresh.op_a = fresh.op_b = CUBLAS_OP_N;
+    fresh.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+    fresh.bias_type = fresh.aux_type = -1;
+    description_of(d) = fresh;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* d, cublasComputeType_t c,
-                                        cudaDataType s) {
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* d, cublasComputeType_t compute,
+                                        cudaDataType scale) {
     *d = new cublasLtMatmulDescOpaque_t;
-    return cublasLtMatmulDescInit_internal(*d, sizeof(**d), c, s);
+    return cublasLtMatmulDescInit_internal(*d, sizeof(**d), compute, scale);
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) {
     delete d;
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p,
-                                              cublasLtMatmulDescAttributes_t a, const void* b,
-                                              size_t n) {
-    Desc& d = *D(p);
-    switch (a) {
-        case CUBLASLT_MATMUL_DESC_COMPUTE_TYPE: return put(d.compute, b, n);
-        case CUBLASLT_MATMUL_DESC_SCALE_TYPE: return put(d.scale, b, n);
-        case CUBLASLT_MATMUL_DESC_POINTER_MODE: return put(d.pointer_mode, b, n);
-        case CUBLASLT_MATMUL_DESC_TRANSA: return put(d.ta, b, n);
-        case CUBLASLT_MATMUL_DESC_TRANSB: return put(d.tb, b, n);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE: return put(d.epilogue, b, n);
-        case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return put(d.bias, b, n);
-        case CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE: return put(d.bias_stride, b, n);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER: return put(d.aux, b, n);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD: return put(d.aux_ld, b, n);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE: return put(d.aux_stride, b, n);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE: return put(d.aux_type, b, n);
-        case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: return put(d.bias_type, b, n);
-        case CUBLASLT_MATMUL_DESC_A_SCALE_POINTER: return put(d.sa, b, n);
-        case CUBLASLT_MATMUL_DESC_B_SCALE_POINTER: return put(d.sb, b, n);
-        case CUBLASLT_MATMUL_DESC_D_SCALE_POINTER: return put(d.sd, b, n);
+                                              cublasLtMatmulDescAttributes_t attribute,
+                                              const void* value, size_t bytes) {
+    Description& d = description_of(p);
+    switch (attribute) {
+        case CUBLASLT_MATMUL_DESC_COMPUTE_TYPE: return set_field(d.compute, value, bytes);
+        case CUBLASLT_MATMUL_DESC_SCALE_TYPE: return set_field(d.scale, value, bytes);
+        case CUBLASLT_MATMUL_DESC_POINTER_MODE: return set_field(d.pointer_mode, value, bytes);
+        case CUBLASLT_MATMUL_DESC_TRANSA: return set_field(d.op_a, value, bytes);
+        case CUBLASLT_MATMUL_DESC_TRANSB: return set_field(d.op_b, value, bytes);
+        case CUBLASLT_MATMUL_DESC_EPILOGUE: return set_field(d.epilogue, value, bytes);
+        case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return set_field(d.bias, value, bytes);
+        case CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE: return set_field(d.bias_stride, value, bytes);
+        case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: return set_field(d.bias_type, value, bytes);
+        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER: return set_field(d.aux, value, bytes);
+        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD: return set_field(d.aux_ld, value, bytes);
+        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE:
+            return set_field(d.aux_stride, value, bytes);
+        case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE:
+            return set_field(d.aux_type, value, bytes);
+        case CUBLASLT_MATMUL_DESC_A_SCALE_POINTER: return set_field(d.scale_a, value, bytes);
+        case CUBLASLT_MATMUL_DESC_B_SCALE_POINTER: return set_field(d.scale_b, value, bytes);
         case CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET:
-        case CUBLASLT_MATMUL_DESC_FAST_ACCUM: return CUBLAS_STATUS_SUCCESS;
+        case CUBLASLT_MATMUL_DESC_FAST_ACCUM: return CUBLAS_STATUS_SUCCESS;  // speed alone
         default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
 
-cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t p, size_t n) {
-    memset(static_cast<void*>(p), 0, n);
+// ---- preferences: there is one algorithm ----------------------------------------------------------------
+
+cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t p, size_t bytes) {
+    memset(static_cast<void*>(p), 0, bytes);
     return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* p) {
@@ -174,87 +256,43 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t validate(const Desc& d, const Layout& a, const Layout& b, const Layout& c,
-                               const Layout& o) {
-    for (const Layout* l : {&a, &b, &c, &o}) {
-        if (!type_supported(cudaDataType(l->type)) ||
-            (l->order != CUBLASLT_ORDER_COL && l->order != CUBLASLT_ORDER_ROW))
-            return CUBLAS_STATUS_NOT_SUPPORTED;
-        if (l->ld < int64_t(l->order == CUBLASLT_ORDER_COL ? l->rows : l->cols))
-            return CUBLAS_STATUS_INVALID_VALUE;
-    }
-    uint64_t m = d.ta == CUBLAS_OP_N ? a.rows : a.cols, ka = d.ta == CUBLAS_OP_N ? a.cols : a.rows;
-    uint64_t kb = d.tb == CUBLAS_OP_N ? b.rows : b.cols, n = d.tb == CUBLAS_OP_N ? b.cols : b.rows;
-    if (ka != kb || o.rows != m || o.cols != n || c.rows != m || c.cols != n)
-        return CUBLAS_STATUS_INVALID_VALUE;
-    int e = d.epilogue;
-    if ((e & 128) && !d.aux_ld) return CUBLAS_STATUS_INVALID_VALUE;
-    if ((e & 128) && (e & (2 | 8)) && (d.aux_ld % 128 || d.aux_ld < int64_t(m)))
-        return CUBLAS_STATUS_INVALID_VALUE;
-    return CUBLAS_STATUS_SUCCESS;
-}
-
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t d,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t o,
-                                              cublasLtMatmulPreference_t, int want,
-                                              cublasLtMatmulHeuristicResult_t* r, int* got) {
-    *got = 0;
-    cublasStatus_t s = validate(*D(d), *L(a), *L(b), *L(c), *L(o));
-    if (s != CUBLAS_STATUS_SUCCESS) return s;
-    if (want < 1) return CUBLAS_STATUS_INVALID_VALUE;
-    memset(static_cast<void*>(r), 0, sizeof(*r));
-    r->state = CUBLAS_STATUS_SUCCESS;
-    r->wavesCount = 1;
-    *got = 1;
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t out,
+                                              cublasLtMatmulPreference_t, int wanted,
+                                              cublasLtMatmulHeuristicResult_t* results,
+                                              int* count) {
+    *count = 0;
+    const Call call{description_of(d), layout_of(a), layout_of(b), layout_of(c), layout_of(out)};
+    const cublasStatus_t status = call.check();
+    if (status != CUBLAS_STATUS_SUCCESS) return status;
+    if (wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
+    memset(static_cast<void*>(results), 0, sizeof(*results));
+    results->state = CUBLAS_STATUS_SUCCESS;
+    results->wavesCount = 1;
+    *count = 1;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha,
-                              const void* A, cublasLtMatrixLayout_t al, const void* B,
-                              cublasLtMatrixLayout_t bl, const void* beta, const void* C,
-                              cublasLtMatrixLayout_t cl, void* Dp, cublasLtMatrixLayout_t dl,
+// Scalars on the host are read now, those on the device when the work runs.
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const void* alpha,
+                              const void* A, cublasLtMatrixLayout_t a, const void* B,
+                              cublasLtMatrixLayout_t b, const void* beta, const void* C,
+                              cublasLtMatrixLayout_t c, void* D, cublasLtMatrixLayout_t out,
                               const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t stream) {
-    Desc d = *D(desc);
-    Layout a = *L(al), b = *L(bl), c = *L(cl), o = *L(dl);
-    cublasStatus_t s = validate(d, a, b, c, o);
-    if (s != CUBLAS_STATUS_SUCCESS) return s;
-    bool dev = d.pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
-    if (!dev && d.pointer_mode != CUBLASLT_POINTER_MODE_HOST) return CUBLAS_STATUS_NOT_SUPPORTED;
-    cudaDataType st = cudaDataType(d.scale);
-    double av = dev ? 0 : load(alpha, st, 0), bv = dev ? 0 : load(beta, st, 0);
-    submit(stream, [=] {
-        for (int i = 0; i < o.batch; i++) {
-            GemmArgs g;
-            g.m = int64_t(o.rows);
-            g.n = int64_t(o.cols);
-            g.k = int64_t(d.ta == CUBLAS_OP_N ? a.cols : a.rows);
-            g.A = mat(A, a, d.ta != CUBLAS_OP_N, i);
-            g.B = mat(B, b, d.tb != CUBLAS_OP_N, i);
-            g.C = mat(C, c, false, i);
-            g.D = mat(Dp, o, false, i);
-            g.alpha = dev ? load(alpha, st, 0) : av;
-            g.beta = dev ? load(beta, st, 0) : bv;
-            if (d.sa) g.alpha *= *d.sa;
-            if (d.sb) g.alpha *= *d.sb;
-            g.tf32 = d.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && a.type == CUDA_R_32F;
-            g.epilogue = d.epilogue;
-            g.bias_t = d.bias_type >= 0 ? cudaDataType(d.bias_type) : cudaDataType(o.type);
-            g.bias = d.bias ? static_cast<char*>(d.bias) +
-                                  i * d.bias_stride * int64_t(type_bytes(g.bias_t))
-                            : nullptr;
-            g.aux_t = d.aux_type >= 0 ? cudaDataType(d.aux_type) : cudaDataType(o.type);
-            bool bits = (d.epilogue & 128) && (d.epilogue & (2 | 8));
-            g.aux = d.aux ? static_cast<char*>(d.aux) +
-                                (bits ? i * d.aux_stride / 8
-                                      : i * d.aux_stride * int64_t(type_bytes(g.aux_t)))
-                          : nullptr;
-            g.aux_ld = d.aux_ld;
-            if (!gemm(g)) abort();
-        }
+    const Call call{description_of(d), layout_of(a), layout_of(b), layout_of(c), layout_of(out)};
+    const cublasStatus_t status = call.check();
+    if (status != CUBLAS_STATUS_SUCCESS) return status;
+    const cudaDataType type = call.d.scale;
+    const bool on_device = call.d.pointer_mode == CUBLASLT_POINTER_MODE_DEVICE;
+    const double alpha_now = on_device ? 0 : load(alpha, type, 0),
+                 beta_now = on_device ? 0 : load(beta, type, 0);
+    return submit(stream, [=] {
+        const double scale = on_device ? load(alpha, type, 0) : alpha_now,
+                     old = on_device ? load(beta, type, 0) : beta_now;
+        for (int i = 0; i < call.out.batch; i++)
+            if (!multiply(call.product(i, scale, old, A, B, C, D))) abort();
     });
-    return cudaPeekAtLastError() == cudaSuccess ? CUBLAS_STATUS_SUCCESS
-                                                : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // extern "C"

@@ -83,16 +83,4 @@ CASE(batched_bf16) {
     }
 }
 
-CASE(vectors) {
-    Handle handle;
-    Operands x;
-    float dot = 0, norm = 0;
-    CHECK_BLAS(cublasSdot(handle, n, x.A, 1, x.B, 1, &dot));
-    CHECK_BLAS(cublasSnrm2(handle, n, x.A, 1, &norm));
-    double ab = 0, aa = 0;
-    for (int i = 0; i < n; i++) ab += x.a[i] * x.b[i], aa += x.a[i] * x.a[i];
-    EXPECT(std::fabs(dot - ab) < 1e-4);
-    EXPECT(std::fabs(norm - std::sqrt(aa)) < 1e-4);
-}
-
 int main(int argc, char** argv) { return run_cases(argc, argv); }

@@ -108,6 +108,10 @@ CASE(captured_graph) {
     EXPECT(out[kCount - 1] == 30);
     CHECK_CUDA(cudaGraphExecDestroy(ready));
     CHECK_CUDA(cudaGraphDestroy(graph));
+    CHECK_CUDA(cudaEventDestroy(fork));
+    CHECK_CUDA(cudaEventDestroy(join));
+    CHECK_CUDA(cudaStreamDestroy(s));
+    CHECK_CUDA(cudaStreamDestroy(side));
 }
 
 CASE(stream_ordered_memory) {

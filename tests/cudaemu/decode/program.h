@@ -1,33 +1,35 @@
 // Decoded programs: what the interpreter executes.
 #pragma once
+
 #include <mutex>
 
-#include "tests/cudaemu/decode/sreg.h"
+#include "tests/cudaemu/decode/special_registers.h"
 #include "tests/cudaemu/ptx/tree.h"
 
-namespace emu {
+namespace fovea::cudaemu {
 
-struct Ctx;
-struct Inst;
-struct Program;
+struct Context;
+struct Instruction;
 struct KernelImage;
-using ExecFn = void (*)(Ctx&, const Inst&);
+struct ModuleImage;
+using ExecFn = void (*)(Context&, const Instruction&);
 
+/// How the interpreter treats an instruction.
 enum class Kind : u8 {
-    Normal,   // fn, then pc+1
-    Bra,      // conditional / unconditional branch
-    Brx,      // indexed branch
-    Call,     // direct call
-    CallInd,  // call through a function pointer
+    Normal,   // fn, then the next one
+    Bra,      // branch
+    Brx,      // branch through a table
+    Call,     // of a function
+    CallInd,  // through a pointer
     Ret,
     Exit,
-    Sync,   // warp-synchronous: fn runs once every member lane has arrived
-    Bar,    // block barrier
-    Yield,  // fn, then give other warps a chance (nanosleep, try_wait)
-    Nop,
+    Sync,   // warp-synchronous: fn runs once all member lanes have arrived
+    Bar,    // a barrier of the block: fn moves the lanes
+    Yield,  // fn, then other warps get a chance (nanosleep, try_wait)
 };
 
-enum class Cls : u8 {
+/// What an instruction counts as in the statistics.
+enum class Class : u8 {
     Alu,
     Fma,
     Sfu,
@@ -44,41 +46,44 @@ enum class Cls : u8 {
     Other,
     Count
 };
-extern const char* const kClsName[];
 
+// Operands are slots: byte offsets into the frame's registers or, with the top bit, into the constants.
 constexpr u32 kConstBit = 0x80000000u;
 constexpr u32 kNoSlot = 0x7fffffffu;
 
-struct Inst {
+struct Instruction {
     ExecFn fn = nullptr;
-    u32 o[6] = {kNoSlot, kNoSlot, kNoSlot, kNoSlot, kNoSlot, kNoSlot};  // operand slots
-    i64 imm = 0;           // address offset or immediate
-    u32 ext = 0;           // first entry of Program::ext (long operand lists)
-    i32 guard = -1;        // predicate slot, -1: none
-    u32 target = 0;        // branch target / function index
-    u32 src = 0;           // index of the ptx::Instr
-    u32 member = kNoSlot;  // Sync: slot of the member mask (kNoSlot: the whole warp)
+    u32 o[6] = {kNoSlot, kNoSlot, kNoSlot, kNoSlot, kNoSlot, kNoSlot};  // [5]: an address
+    i64 imm = 0;           // offset of the address, or an immediate
+    u32 ext = 0;           // of more operands: the first in Program::ext; of a call: its site
+    i32 guard = -1;        // slot of the guard predicate; -1: none
+    u32 target = 0;        // of a branch: program counter or table; of a call: program
+    u32 src = 0;           // the ptx::Instr it comes from
+    u32 member = kNoSlot;  // Sync: the member mask; none: the whole warp
     Kind kind = Kind::Normal;
-    Cls cls = Cls::Alu;
-    bool gneg = false;
-    bool a64 = false;  // address register is 64 bits wide
-    u8 nv = 1;         // vector width
-    u8 esz = 4;        // element size in bytes
-    u8 sub = 0;        // family specific
+    Class cls = Class::Alu;
+    bool gneg = false;  // the guard is negated
+    bool a64 = false;   // the address register has 64 bits
+    u8 nv = 1;          // elements of a vector
+    u8 esz = 4;         // bytes of an element
+    u8 sub = 0;         // the meaning of these three is up to fn
     u8 sub2 = 0;
-    ptx::Space space = ptx::Space::None;
     u16 flags = 0;
-    u32 flops = 0;  // floating-point operations per lane (or per warp for Tensor)
+    ptx::Space space = ptx::Space::None;
+    u32 flops = 0;  // per lane; of tensor instructions, per warp
 };
 
-struct ParamCopy {  // one argument or return value of a call
-    u32 caller_off, callee_off, bytes;
-};
+/// Instruction::sub and ::flags of bar.
+enum class BarOp : u8 { Sync, And, Or, Popc, Arrive };
+constexpr u16 kAlignedBarrier = 1;  // all lanes of a warp must meet at the same instruction
+
+/// (offset, bytes) of a parameter in a frame's parameter area.
+using ParamPlace = std::pair<u32, u32>;
+
 struct CallSite {
-    const ptx::Function* callee = nullptr;
-    std::vector<std::pair<u32, u32>> args;  // (offset, bytes) in the caller's param area
-    std::vector<std::pair<u32, u32>> rets;
+    const ptx::Function* callee = nullptr;  // null: through the pointer in slot fptr
     u32 fptr = kNoSlot;
+    std::vector<ParamPlace> args, rets;  // in the caller's area
 };
 
 struct SRegSlot {
@@ -86,65 +91,65 @@ struct SRegSlot {
     u32 slot;
 };
 
+/// One function.
 struct Program {
     KernelImage* image = nullptr;
     const ptx::Function* fn = nullptr;
     const ptx::Module* mod = nullptr;
-    std::vector<Inst> code;
-    std::vector<u32> ext;
-    u8* consts = nullptr;  // broadcast constants
+    std::vector<Instruction> code;
+    std::vector<u32> ext;  // operands beyond six
+    u8* consts = nullptr;  // each constant 32 times, aligned copy of const_store
     std::vector<u8> const_store;
-    u32 frame_bytes = 0;
-    u32 local_bytes = 0;
-    u32 param_bytes = 0;                                   // per-lane param area of the frame
-    std::vector<std::pair<u32, u32>> param_in, param_out;  // device functions: (offset, bytes)
+    u32 frame_bytes = 0;                          // of registers
+    u32 local_bytes = 0;                          // per lane
+    u32 param_bytes = 0;                          // per lane
+    std::vector<ParamPlace> param_in, param_out;  // of device functions
     std::vector<SRegSlot> sregs;
     std::vector<CallSite> calls;
-    std::vector<std::vector<u32>> tables;
-    u32 stat_base = 0;
-    u32 index = 0;
+    std::vector<std::vector<u32>> tables;  // of brx
+    u32 stat_base = 0;                     // its first counter among the kernel's
+
+    Program() = default;
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+    ~Program() { free(consts); }
 };
 
-struct ModuleImage;
-
-// A kernel together with the device functions it can reach, decoded with one shared-memory layout.
+/// A kernel with the device functions that it can reach.
 struct KernelImage {
-    ModuleImage* module = nullptr;
     const ptx::Function* fn = nullptr;
+    std::string demangled;
     std::vector<std::unique_ptr<Program>> programs;  // [0] is the kernel
     std::unordered_map<const ptx::Function*, u32> index;
-    std::vector<const ptx::Function*> worklist;  // functions still to decode, in index order
-    std::vector<i32> by_func;                    // module function number -> program index or -1
-    bool indirect = false;
+    std::vector<i32> by_func;  // program of each function of the module; -1: not reached
     std::unordered_map<const ptx::Var*, u32> shared_addr;
     std::vector<u32> param_off;
     u32 param_bytes = 0;
-    u32 static_shared = 0;   // bytes of static shared memory
-    u32 dyn_shared_off = 0;  // offset where dynamic shared memory starts
+    u32 static_shared = 0;   // bytes
+    u32 dyn_shared_off = 0;  // where dynamic shared memory begins
     u32 local_per_thread = 0;
-    bool recursive = false;
     u32 total_insts = 0;
-    std::string demangled;
 };
 
-// A module loaded into the emulated device.
+/// A module in the device.
 struct ModuleImage {
     std::unique_ptr<ptx::Module> mod;
     std::mutex mu;
     std::unordered_map<const ptx::Function*, std::unique_ptr<KernelImage>> kernels;
-    KernelImage* kernel(const std::string& name);  // decodes on first use; null if absent
+
+    /// Decodes it at its first use; null if there is none of this name.
+    KernelImage* kernel(const std::string& name);
 };
 
+/// Parses the PTX and places the variables.
 std::unique_ptr<ModuleImage> load_module(std::string ptx_text);
 
-// Shared-memory offsets start here, as on sm_80+ where the first KiB is reserved.
+// Shared memory begins here, as on sm_80 and later, where the first KiB is reserved.
 constexpr u32 kSharedStart = 1024;
-// Generic windows.
-constexpr u64 kSharedWindow = 0x0000100000000000ull;
-constexpr u64 kSharedWindowSize = 0x10000000ull;
-constexpr u64 kClusterStride = 0x1000000ull;  // shared::cluster window of CTA rank r
-constexpr u64 kLocalWindow = 0x0000110000000000ull;
-constexpr u64 kLocalWindowSize = 0x10000000ull;
-constexpr u64 kFuncTag = 0x0000120000000000ull;  // function "addresses"
+// Where shared memory, local memory and functions are in the generic address space.
+constexpr u64 kSharedWindow = 0x0000100000000000ull, kSharedWindowSize = 0x10000000ull;
+constexpr u64 kClusterStride = 0x1000000ull;  // block r of a cluster begins at (r + 1) times this
+constexpr u64 kLocalWindow = 0x0000110000000000ull, kLocalWindowSize = 0x10000000ull;
+constexpr u64 kFuncTag = 0x0000120000000000ull;
 
-}  // namespace emu
+}  // namespace fovea::cudaemu

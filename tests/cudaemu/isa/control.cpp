@@ -1,302 +1,252 @@
-// Control flow, calls, barriers, fences and device-side runtime functions (printf, assert, malloc).
+// Branches, calls, fences; and what the device's runtime library offers: printf, assert, malloc, free.
 #include <mutex>
 
-#include "tests/cudaemu/decode/decode.h"
+#include "tests/cudaemu/decode/decoder.h"
 #include "tests/cudaemu/machine/access.h"
 
-namespace emu {
+namespace fovea::cudaemu {
 
 using ptx::Operand;
-using ptx::Ty;
 
-static void exec_nop(Ctx&, const Inst&) {}
-static void exec_fence(Ctx&, const Inst&) { std::atomic_thread_fence(std::memory_order_seq_cst); }
-static void exec_trap(Ctx& c, const Inst&) {
+namespace {
+
+void exec_nothing(Context&, const Instruction&) {}
+void exec_fence(Context&, const Instruction&) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+void exec_trap(Context& c, const Instruction&) {
     violation(c, std::countr_zero(c.mask), kErrLaunchFailure, "trap instruction executed");
 }
 
-// o[0] dst, o[1] barrier id, o[2] thread count, o[3] predicate. sub: 0 sync, 1 and, 2 or, 3 popc, 4 arrive
-static void exec_bar(Ctx& c, const Inst& I) {
-    const u32* ids = slot<u32>(c, I.o[1]);
-    const u32* cnt = I.o[2] == kNoSlot ? nullptr : slot<u32>(c, I.o[2]);
-    u32 left = c.mask;
-    Warp& w = *c.warp;
-    while (left) {
-        int l0 = std::countr_zero(left);
-        u32 g = 0;
-        for_lanes(left, [&](int i) {
-            if (ids[i] == ids[l0]) g |= 1u << i;
-        });
-        left &= ~g;
-        u32 id = ids[l0];
-        if (I.sub >= 1 && I.sub <= 3 && id < 16) {
-            u32 p = pred(c, I.o[3]);
-            NamedBarrier& b = c.block->bars[id];
-            if ((p & g) != g) b.red_and = 0;
-            if (p & g) b.red_or = 1;
-            b.red_popc += u32(std::popcount(p & g));
-        }
-        if (I.sub == 4) for_lanes(g, [&](int i) { w.pc[i]++; });
-        c.block->barrier_arrive(c, w, g, id, cnt ? cnt[l0] : 0, I.sub != 4);
-    }
-}
+// ---- the runtime library ------------------------------------------------------------------------------
 
-static void exec_warp_bar(Ctx& c, const Inst&) {
-    if (c.check) c.block->race.warp_sync(int(c.warp->id));
-}
-
-// ---- device runtime ---------------------------------------------------------------------------
-
-static std::string device_string(Ctx& c, int lane, u64 addr) {
-    std::string s;
-    for (;;) {
-        char ch = char(*generic_ptr(c, lane, addr++, 1, false));
-        if (!ch) return s;
-        s += ch;
-        if (s.size() > 65536) return s;
-    }
-}
-
-static std::mutex g_print;
-
-static u64 arg64(Ctx& c, int lane, const CallSite& cs, size_t k) {
+// Argument k of the call, for one lane.
+u64 argument(Context& c, const Instruction& I, int lane, size_t k) {
+    const ParamPlace place = c.prog->calls[I.ext].args[k];
     u64 v = 0;
-    memcpy(&v, c.frame->params.data() + size_t(lane) * c.prog->param_bytes + cs.args[k].first,
-           std::min(8u, cs.args[k].second));
+    memcpy(&v, c.frame->params.data() + size_t(lane) * c.prog->param_bytes + place.first,
+           std::min(8u, place.second));
     return v;
 }
-static void ret64(Ctx& c, int lane, const CallSite& cs, u64 v) {
-    if (cs.rets.empty()) return;
-    memcpy(c.frame->params.data() + size_t(lane) * c.prog->param_bytes + cs.rets[0].first, &v,
-           std::min(8u, cs.rets[0].second));
+
+void give_back(Context& c, const Instruction& I, int lane, u64 v) {
+    const CallSite& site = c.prog->calls[I.ext];
+    if (site.rets.empty()) return;
+    const ParamPlace place = site.rets[0];
+    memcpy(c.frame->params.data() + size_t(lane) * c.prog->param_bytes + place.first, &v,
+           std::min(8u, place.second));
 }
 
-static void exec_vprintf(Ctx& c, const Inst& I) {
-    const CallSite& cs = c.prog->calls[I.ext];
-    std::lock_guard g(g_print);
-    for_lanes(c.mask, [&](int lane) {
-        std::string f = device_string(c, lane, arg64(c, lane, cs, 0));
-        u64 ap = arg64(c, lane, cs, 1);
-        u64 off = 0;
-        auto fetch = [&](int n) {
-            off = align_up(off, u64(n));
-            u64 v = 0;
-            memcpy(&v, generic_ptr(c, lane, ap + off, u32(n), false), size_t(n));
-            off += u64(n);
-            return v;
-        };
+std::string device_string(Context& c, int lane, u64 addr) {
+    constexpr size_t kLongest = 65536;
+    std::string s;
+    while (s.size() < kLongest) {
+        const char ch = char(*generic_ptr(c, lane, addr++, 1, false));
+        if (!ch) break;
+        s += ch;
+    }
+    return s;
+}
+
+// printf with a format that comes from the program.
+template <class T>
+std::string printed(const std::string& specification, T value) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+    return format(specification.c_str(), value);
+#pragma GCC diagnostic pop
+}
+
+// One conversion after the other; the arguments lie in memory, each aligned to its size.
+class DevicePrintf {
+public:
+    DevicePrintf(Context& c, int lane, std::string format, u64 arguments)
+        : c_(c), lane_(lane), format_(std::move(format)), arguments_(arguments) {}
+
+    std::string run() {
         std::string out;
-        int nargs = 0;
-        for (size_t i = 0; i < f.size();) {
-            if (f[i] != '%') {
-                out += f[i++];
-                continue;
-            }
-            if (i + 1 < f.size() && f[i + 1] == '%') {
+        while (at_ < format_.size()) {
+            if (format_[at_] != '%') {
+                out += format_[at_++];
+            } else if (at_ + 1 < format_.size() && format_[at_ + 1] == '%') {
                 out += '%';
-                i += 2;
-                continue;
-            }
-            std::string spec = "%";
-            i++;
-            while (i < f.size() && strchr("-+ #0123456789.*", f[i])) {
-                if (f[i] == '*')
-                    spec += std::to_string(int(fetch(4)));
-                else
-                    spec += f[i];
-                i++;
-            }
-            int longs = 0;
-            bool size_mod = false;
-            while (i < f.size() && strchr("hlLzjt", f[i])) {
-                if (f[i] == 'l') longs++;
-                if (strchr("zjt", f[i])) size_mod = true;
-                i++;
-            }
-            char conv = i < f.size() ? f[i++] : 'd';
-            nargs++;
-            if (strchr("diuxXoc", conv)) {
-                if (longs || size_mod) {
-                    spec += std::string("ll") + conv;
-                    out += format(spec.c_str(), (unsigned long long)fetch(8));
-                } else {
-                    spec += conv;
-                    out += format(spec.c_str(), unsigned(fetch(4)));
-                }
-            } else if (strchr("fFeEgGaA", conv)) {
-                spec += conv;
-                out += format(spec.c_str(), std::bit_cast<double>(fetch(8)));
-            } else if (conv == 's') {
-                spec += 's';
-                u64 p = fetch(8);
-                out += format(spec.c_str(), p ? device_string(c, lane, p).c_str() : "(null)");
-            } else if (conv == 'p') {
-                out += format("0x%llx", (unsigned long long)fetch(8));
+                at_ += 2;
             } else {
-                out += spec + conv;
+                out += conversion();
+                count_++;
             }
         }
+        return out;
+    }
+    u64 conversions() const { return count_; }
+
+private:
+    template <class T>
+    T fetch() {
+        offset_ = align_up(offset_, sizeof(T));
+        T v;
+        memcpy(&v, generic_ptr(c_, lane_, arguments_ + offset_, sizeof(T), false), sizeof(T));
+        offset_ += sizeof(T);
+        return v;
+    }
+    bool next_is_one_of(const char* set) const {
+        return at_ < format_.size() && strchr(set, format_[at_]);
+    }
+
+    std::string conversion() {
+        std::string s(1, format_[at_++]);
+        for (; next_is_one_of("-+ #0123456789.*"); at_++)
+            s += format_[at_] == '*' ? std::to_string(fetch<i32>()) : std::string(1, format_[at_]);
+        bool wide = false;
+        for (; next_is_one_of("hlLzjt"); at_++) wide |= !strchr("hL", format_[at_]);
+        const char type = at_ < format_.size() ? format_[at_++] : 'd';
+        if (strchr("diuxXoc", type))
+            return wide ? printed(s + "ll" + type, ull(fetch<u64>()))
+                        : printed(s + type, fetch<u32>());
+        if (strchr("fFeEgGaA", type)) return printed(s + type, fetch<double>());
+        if (type == 'p') return format("0x%llx", ull(fetch<u64>()));
+        if (type == 's') {
+            const u64 p = fetch<u64>();
+            return printed(s + type, (p ? device_string(c_, lane_, p) : "(null)").c_str());
+        }
+        return s + type;
+    }
+
+    Context& c_;
+    const int lane_;
+    const std::string format_;
+    const u64 arguments_;
+    u64 offset_ = 0, count_ = 0;
+    size_t at_ = 0;
+};
+
+void exec_printf(Context& c, const Instruction& I) {
+    static std::mutex mutex;
+    std::lock_guard lock(mutex);
+    for_lanes(c.mask, [&](int lane) {
+        DevicePrintf p(c, lane, device_string(c, lane, argument(c, I, lane, 0)),
+                       argument(c, I, lane, 1));
+        const std::string out = p.run();
         fwrite(out.data(), 1, out.size(), stdout);
-        ret64(c, lane, cs, u64(nargs));
+        give_back(c, I, lane, p.conversions());
     });
 }
 
-static void exec_assertfail(Ctx& c, const Inst& I) {
-    const CallSite& cs = c.prog->calls[I.ext];
-    int lane = std::countr_zero(c.mask);
-    std::string msg = device_string(c, lane, arg64(c, lane, cs, 0)),
-                file = device_string(c, lane, arg64(c, lane, cs, 1));
-    std::string func = device_string(c, lane, arg64(c, lane, cs, 3));
+// (message, file, line, function, size of a character)
+void exec_assertion(Context& c, const Instruction& I) {
+    const int lane = std::countr_zero(c.mask);
+    auto text = [&](size_t k) { return device_string(c, lane, argument(c, I, lane, k)); };
     violation(c, lane, kErrAssert,
-              format("device assertion failed: %s:%u: %s: %s", file.c_str(),
-                     u32(arg64(c, lane, cs, 2)), func.c_str(), msg.c_str()));
+              format("device assertion failed: %s:%u: %s: %s", text(1).c_str(),
+                     u32(argument(c, I, lane, 2)), text(3).c_str(), text(0).c_str()));
 }
-static void exec_malloc(Ctx& c, const Inst& I) {
-    const CallSite& cs = c.prog->calls[I.ext];
-    for_lanes(c.mask, [&](int l) {
-        ret64(c, l, cs, u64(DeviceMemory::get().alloc(arg64(c, l, cs, 0), MemKind::Device)));
+
+void exec_malloc(Context& c, const Instruction& I) {
+    for_lanes(c.mask, [&](int lane) {
+        void* p = DeviceMemory::get().alloc(argument(c, I, lane, 0), MemKind::Device);
+        give_back(c, I, lane, u64(p));
     });
 }
-static void exec_free(Ctx& c, const Inst& I) {
-    const CallSite& cs = c.prog->calls[I.ext];
-    for_lanes(c.mask, [&](int l) {
-        u64 p = arg64(c, l, cs, 0);
-        if (p && !DeviceMemory::get().release(reinterpret_cast<void*>(p)))
-            violation(c, l, kErrLaunchFailure, "free() of an invalid pointer");
+void exec_free(Context& c, const Instruction& I) {
+    for_lanes(c.mask, [&](int lane) {
+        void* p = reinterpret_cast<void*>(argument(c, I, lane, 0));
+        if (p && !DeviceMemory::get().release(p))
+            violation(c, lane, kErrLaunchFailure, "free() of an invalid pointer");
     });
 }
 
-// ---- decoding ---------------------------------------------------------------------------------
+ExecFn library_function(const std::string& name) {
+    if (name == "vprintf") return exec_printf;
+    if (name == "__assertfail") return exec_assertion;
+    if (name == "malloc") return exec_malloc;
+    if (name == "free") return exec_free;
+    return nullptr;
+}
 
-static bool decode_call(Decoder& d, const ptx::Instr& in, Inst& I) {
-    CallSite cs;
-    size_t k = 0;
-    auto list = [&](const Operand& o, std::vector<std::pair<u32, u32>>& out) {
-        for (auto& e : o.elems) {
+// ---- decoding -----------------------------------------------------------------------------------------
+
+// call (results), function, (arguments)
+bool decode_call(Decoder& d, const ptx::Instr& in, Instruction& I) {
+    auto places = [&](const Operand& list) {
+        std::vector<ParamPlace> out;
+        for (const Operand& e : list.elems) {
             if (e.kind != Operand::Sym || e.var->space != ptx::Space::Param)
                 d.unsupported(in, "call argument that is not a .param variable");
             out.push_back({d.param_offset(e.var), u32(e.var->bytes)});
         }
+        return out;
     };
-    if (in.ops[k].kind == Operand::List) list(in.ops[k++], cs.rets);
+    CallSite site;
+    size_t k = 0;
+    if (in.ops[k].kind == Operand::List) site.rets = places(in.ops[k++]);
     const Operand& target = in.ops[k++];
-    if (k < in.ops.size() && in.ops[k].kind == Operand::List) list(in.ops[k++], cs.args);
-    I.cls = Cls::Branch;
+    if (k < in.ops.size() && in.ops[k].kind == Operand::List) site.args = places(in.ops[k]);
+
+    I.cls = Class::Branch;
     I.ext = u32(d.program().calls.size());
     if (target.kind == Operand::Reg) {
-        cs.fptr = d.reg_slot(target.reg);
+        site.fptr = d.reg_slot(target.reg);
         I.kind = Kind::CallInd;
     } else {
-        auto it = d.module().mod->by_name.find(target.name);
-        if (it == d.module().mod->by_name.end()) d.unsupported(in, "call of an unknown function");
-        cs.callee = it->second;
-        if (cs.callee->has_body) {
+        const auto& by_name = d.module().mod->by_name;
+        const auto it = by_name.find(target.name);
+        if (it == by_name.end()) d.unsupported(in, "call of an unknown function");
+        site.callee = it->second;
+        if (site.callee->has_body) {
             I.kind = Kind::Call;
-            I.target = d.image().index.at(cs.callee);
+            I.target = d.image().index.at(site.callee);
         } else {
-            const std::string& n = cs.callee->name;
-            if (n == "vprintf")
-                I.fn = exec_vprintf;
-            else if (n == "__assertfail")
-                I.fn = exec_assertfail;
-            else if (n == "malloc")
-                I.fn = exec_malloc;
-            else if (n == "free")
-                I.fn = exec_free;
-            else
-                d.unsupported(in, "call of an external device function");
+            I.fn = library_function(site.callee->name);
+            if (!I.fn) d.unsupported(in, "call of an external device function");
         }
     }
-    d.program().calls.push_back(std::move(cs));
+    d.program().calls.push_back(std::move(site));
     return true;
 }
 
-bool decode_control(Decoder& d, const ptx::Instr& in, Inst& I) {
+void decode_branch_table(Decoder& d, const ptx::Instr& in, Instruction& I) {
+    const auto& tables = d.function().branch_tables;
+    const auto it = tables.find(in.ops[1].name);
+    if (it == tables.end()) d.unsupported(in, "unknown branch table");
+    std::vector<u32> targets;
+    for (const std::string& name : it->second) {
+        Operand label = in.ops[1];
+        label.name = name;
+        targets.push_back(d.label(label));
+    }
+    I.o[0] = d.reg_slot(in.ops[0].reg);
+    I.target = u32(d.program().tables.size());
+    d.program().tables.push_back(std::move(targets));
+}
+
+}  // namespace
+
+bool decode_control(Decoder& d, const ptx::Instr& in, Instruction& I) {
     const std::string& op = in.parts[0];
-    if (op == "bra") {
-        I.kind = Kind::Bra;
-        I.cls = Cls::Branch;
-        I.target = d.label(in.ops[0]);
+    auto set = [&](Kind kind, Class cls, ExecFn fn = nullptr) {
+        I.kind = kind;
+        I.cls = cls;
+        I.fn = fn;
         return true;
+    };
+    if (op == "bra") {
+        I.target = d.label(in.ops[0]);
+        return set(Kind::Bra, Class::Branch);
     }
     if (op == "brx") {
-        I.kind = Kind::Brx;
-        I.cls = Cls::Branch;
-        I.o[0] = d.reg_slot(in.ops[0].reg);
-        auto it = d.function().branch_tables.find(in.ops[1].name);
-        if (it == d.function().branch_tables.end()) d.unsupported(in, "unknown branch table");
-        std::vector<u32> t;
-        for (auto& l : it->second) {
-            Operand o = in.ops[1];
-            o.name = l;
-            t.push_back(d.label(o));
-        }
-        I.target = u32(d.program().tables.size());
-        d.program().tables.push_back(t);
-        return true;
+        decode_branch_table(d, in, I);
+        return set(Kind::Brx, Class::Branch);
     }
     if (op == "call") return decode_call(d, in, I);
-    if (op == "ret") {
-        I.kind = Kind::Ret;
-        I.cls = Cls::Branch;
-        return true;
-    }
-    if (op == "exit") {
-        I.kind = Kind::Exit;
-        I.cls = Cls::Branch;
-        return true;
-    }
-    if (op == "trap" || op == "brkpt") {
-        I.fn = exec_trap;
-        I.cls = Cls::Other;
-        return true;
-    }
-    if (op == "nanosleep") {
-        I.kind = Kind::Yield;
-        I.fn = exec_nop;
-        I.cls = Cls::Other;
-        return true;
-    }
-    if (op == "membar" || op == "fence") {
-        I.fn = exec_fence;
-        I.cls = Cls::Barrier;
-        return true;
-    }
-    if (op == "griddepcontrol" || op == "setmaxnreg" || op == "pmevent") {
-        I.fn = exec_nop;
-        I.cls = Cls::Other;
-        return true;
-    }
-    if ((op == "bar" || op == "barrier") && in.parts.size() > 1 && in.parts[1] != "cluster") {
-        size_t p = 1;
-        if (in.parts[p] == "cta") p++;
-        const std::string& k = in.parts[p];
-        I.cls = Cls::Barrier;
-        if (k == "warp") {
-            I.kind = Kind::Sync;
-            I.fn = exec_warp_bar;
-            I.member = d.src(in.ops[0], Ty::B32);
-            return true;
-        }
-        I.kind = Kind::Bar;
-        I.fn = exec_bar;
-        I.flags = op == "bar" || in.has("aligned");
-        if (k == "sync" || k == "arrive") {
-            I.sub = k == "arrive" ? 4 : 0;
-            I.o[1] = d.src(in.ops[0], Ty::U32);
-            if (in.ops.size() > 1) I.o[2] = d.src(in.ops[1], Ty::U32);
-            return true;
-        }
-        if (k == "red") {
-            I.sub = in.has("and") ? 1 : in.has("or") ? 2 : 3;
-            I.o[0] = I.sub == 3 ? d.dst(in.ops[0]) : d.pred_dst(in.ops[0]);
-            I.o[1] = d.src(in.ops[1], Ty::U32);
-            if (in.ops.size() > 3) I.o[2] = d.src(in.ops[2], Ty::U32);
-            I.o[3] = d.pred_src(in.ops.back());
-            return true;
-        }
-    }
+    if (op == "ret") return set(Kind::Ret, Class::Branch);
+    if (op == "exit") return set(Kind::Exit, Class::Branch);
+    if (op == "trap" || op == "brkpt") return set(Kind::Normal, Class::Other, exec_trap);
+    if (op == "nanosleep") return set(Kind::Yield, Class::Other, exec_nothing);
+    if (op == "membar" || op == "fence") return set(Kind::Normal, Class::Barrier, exec_fence);
+    if (op == "griddepcontrol" || op == "setmaxnreg" || op == "pmevent")
+        return set(Kind::Normal, Class::Other, exec_nothing);
     return false;
 }
 
-}  // namespace emu
+}  // namespace fovea::cudaemu

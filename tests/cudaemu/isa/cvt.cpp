@@ -1,65 +1,22 @@
-// cvt in all its forms, szext.
-#include <algorithm>
+// cvt in all its forms. Compiled with -frounding-math.
 #include <cfenv>
-#include <cmath>
 #include <limits>
 
 #include "tests/cudaemu/isa/alu.h"
 #include "tests/cudaemu/isa/fp.h"
 
-namespace emu {
+namespace fovea::cudaemu {
 
 using ptx::Operand;
-using ptx::Ty;
+using ptx::Type;
 
 namespace {
 
-// Inst::flags for conversions
-enum : u16 { cSat = 1, cFtz = 2, cRelu = 4, cSatFinite = 8 };
+enum Flags : u16 { kSat = 1, kFtz = 2, kRelu = 4, kSatFinite = 8 };  // sub: Rnd
 
-// ---- integer to integer -----------------------------------------------------------------------
-template <class D, class S>
-void exec_ii(Ctx& c, const Inst& I) {
-    using L = lane_t<D>;
-    L* d = slot<L>(c, I.o[0]);
-    const auto* a = slot<lane_t<S>>(c, I.o[1]);
-    alignas(64) L t[kWarp];
-    using W = std::conditional_t<std::is_signed_v<D>, std::make_signed_t<L>,
-                                 L>;  // extend to the register
-    if (I.flags & cSat) {
-        for (int i = 0; i < kWarp; i++) {
-            i128 v = i128(S(a[i]));
-            v = std::clamp<i128>(v, std::numeric_limits<D>::min(), std::numeric_limits<D>::max());
-            t[i] = L(W(D(v)));
-        }
-    } else {
-#pragma GCC ivdep
-        for (int i = 0; i < kWarp; i++) t[i] = L(W(D(S(a[i]))));
-    }
-    store_masked(d, t, c.mask);
-}
+bool to_integer(Rnd r) { return r >= Rnd::RNI; }
 
-// ---- loads of any float source as double --------------------------------------------------------
-template <class S>
-struct FloatSrc;
-template <>
-struct FloatSrc<float> {
-    static double get(u32 v) { return bitsf(v); }
-};
-template <>
-struct FloatSrc<double> {
-    static double get(u64 v) { return bitsd(v); }
-};
-template <>
-struct FloatSrc<f16> {
-    static double get(u32 v) { return f16_to_f32(u16(v)); }
-};
-template <>
-struct FloatSrc<bf16> {
-    static double get(u32 v) { return bf16_to_f32(u16(v)); }
-};
-
-double round_int(double x, Rnd r) {
+double round_integer(double x, Rnd r) {
     switch (r) {
         case Rnd::RNI:
         case Rnd::RN: return std::nearbyint(x);
@@ -71,378 +28,358 @@ double round_int(double x, Rnd r) {
     }
 }
 
-// ---- float to integer (always saturating) ------------------------------------------------------
+// Sets the host's rounding mode while it lives.
+class HostRounding {
+public:
+    explicit HostRounding(Rnd r) {
+        if (r == Rnd::RZ) fesetround(FE_TOWARDZERO);
+        if (r == Rnd::RM) fesetround(FE_DOWNWARD);
+        if (r == Rnd::RP) fesetround(FE_UPWARD);
+    }
+    HostRounding(const HostRounding&) = delete;
+    HostRounding& operator=(const HostRounding&) = delete;
+    ~HostRounding() { fesetround(old_); }
+
+private:
+    const int old_ = fegetround();
+};
+
+// The lane of an integer result: extended to the register.
+template <class T>
+lane_t<T> extended(T v) {
+    using L = lane_t<T>;
+    using W = std::conditional_t<std::is_signed_v<T>, std::make_signed_t<L>, L>;
+    return L(W(v));
+}
+
+double value(float f) { return f; }
+double value(double f) { return f; }
+double value(f16 h) { return f16_to_f32(h.v); }
+double value(bf16 h) { return bf16_to_f32(h.v); }
+
+// ---- from integers ------------------------------------------------------------------------------------
+
 template <class D, class S>
-void exec_fi(Ctx& c, const Inst& I) {
-    using L = lane_t<D>;
-    L* d = slot<L>(c, I.o[0]);
+void exec_int_to_int(Context& c, const Instruction& I) {
     const auto* a = slot<lane_t<S>>(c, I.o[1]);
-    using W = std::conditional_t<std::is_signed_v<D>, std::make_signed_t<L>, L>;
-    for_lanes(c.mask, [&](int i) {
-        double x = FloatSrc<S>::get(a[i]);
-        D r;
-        if (std::isnan(x)) {
-            r = sizeof(D) == 8 || std::is_same_v<S, double> ? D(u64(1) << (8 * sizeof(D) - 1))
-                                                            : D(0);
-        } else {
-            if (I.flags & cFtz) x = std::fabs(x) < 1.1754943508222875e-38 ? 0 : x;
-            x = round_int(x, Rnd(I.sub));
-            const double lo = double(std::numeric_limits<D>::min());
-            const double hi = std::ldexp(1.0, int(8 * sizeof(D)) - std::is_signed_v<D>);
-            r = x <= lo   ? std::numeric_limits<D>::min()
-                : x >= hi ? std::numeric_limits<D>::max()
-                          : D(x);
-        }
-        d[i] = L(W(r));
-    });
+    alignas(64) lane_t<D> t[kWarp];
+    if (I.flags & kSat) {
+        constexpr i128 lo = std::numeric_limits<D>::min(), hi = std::numeric_limits<D>::max();
+        for (int i = 0; i < kWarp; i++) t[i] = extended(D(std::clamp(i128(S(a[i])), lo, hi)));
+    } else {
+#pragma GCC ivdep
+        for (int i = 0; i < kWarp; i++) t[i] = extended(D(S(a[i])));
+    }
+    store_masked(slot<lane_t<D>>(c, I.o[0]), t, c.mask);
 }
 
-// ---- integer to float --------------------------------------------------------------------------
-template <class S>
-void exec_if32(Ctx& c, const Inst& I) {
-    u32* d = slot<u32>(c, I.o[0]);
+template <class D, class S>
+void exec_int_to_float(Context& c, const Instruction& I) {
+    auto* d = slot<lane_t<D>>(c, I.o[0]);
     const auto* a = slot<lane_t<S>>(c, I.o[1]);
-    Rnd r = Rnd(I.sub);
+    const Rnd r = Rnd(I.sub);
     if (r == Rnd::RN || r == Rnd::None) {
-        alignas(64) u32 t[kWarp];
-        for (int i = 0; i < kWarp; i++) t[i] = fbits(float(S(a[i])));
-        store_masked(d, t, c.mask);
-        return;
+        alignas(64) lane_t<D> t[kWarp];
+        for (int i = 0; i < kWarp; i++) t[i] = put(D(S(a[i])));
+        return store_masked(d, t, c.mask);
     }
-    int old = fegetround();
-    fesetround(r == Rnd::RZ ? FE_TOWARDZERO : r == Rnd::RM ? FE_DOWNWARD : FE_UPWARD);
+    const HostRounding rounding(r);
     for_lanes(c.mask, [&](int i) {
         volatile S v = S(a[i]);
-        volatile float f = float(v);
-        d[i] = fbits(f);
+        volatile D f = D(v);
+        d[i] = put(D(f));
     });
-    fesetround(old);
 }
-template <class S>
-void exec_if64(Ctx& c, const Inst& I) {
-    u64* d = slot<u64>(c, I.o[0]);
-    const auto* a = slot<lane_t<S>>(c, I.o[1]);
-    Rnd r = Rnd(I.sub);
-    int old = fegetround();
-    if (r == Rnd::RZ || r == Rnd::RM || r == Rnd::RP)
-        fesetround(r == Rnd::RZ ? FE_TOWARDZERO : r == Rnd::RM ? FE_DOWNWARD : FE_UPWARD);
-    for_lanes(c.mask, [&](int i) {
-        volatile S v = S(a[i]);
-        volatile double f = double(v);
-        d[i] = dbits(f);
-    });
-    fesetround(old);
-}
-template <class S, bool BF>
-void exec_ih(Ctx& c, const Inst& I) {
+
+template <class D, class S>
+void exec_int_to_half(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);
     const auto* a = slot<lane_t<S>>(c, I.o[1]);
     for_lanes(c.mask, [&](int i) {
-        d[i] =
-            BF ? f64_to_bf16(double(S(a[i])), Rnd(I.sub)) : f64_to_f16(double(S(a[i])), Rnd(I.sub));
+        const double x = double(S(a[i]));
+        d[i] = std::is_same_v<D, bf16> ? f64_to_bf16(x, Rnd(I.sub)) : f64_to_f16(x, Rnd(I.sub));
     });
 }
 
-// ---- float to float ----------------------------------------------------------------------------
-enum class FD : u8 { F32, F64, F16, BF16, TF32 };
+// ---- from floats ----------------------------------------------------------------------------------------
 
-u32 to_f32(double x, Rnd r) {
-    if (r == Rnd::RN || r == Rnd::None || std::isnan(x) || std::isinf(x)) return fbits(float(x));
-    float f = float(x);  // nearest; then step if it went the wrong way
-    bool up = double(f) > x, down = double(f) < x;
-    if ((r == Rnd::RM && up) || (r == Rnd::RZ && ((x > 0 && up))))
-        f = std::nextafter(f, -INFINITY);
-    else if ((r == Rnd::RP && down) || (r == Rnd::RZ && (x < 0 && down)))
-        f = std::nextafter(f, INFINITY);
-    return fbits(f);
+// Saturates always.
+template <class D, class S>
+D integer_from(double x, Rnd r) {
+    constexpr int kBits = 8 * sizeof(D);
+    if (std::isnan(x))
+        return sizeof(D) == 8 || std::is_same_v<S, double> ? D(u64(1) << (kBits - 1)) : D(0);
+    x = round_integer(x, r);
+    const double low = double(std::numeric_limits<D>::min());
+    const double end = std::ldexp(1.0, kBits - std::is_signed_v<D>);
+    return x <= low   ? std::numeric_limits<D>::min()
+           : x >= end ? std::numeric_limits<D>::max()
+                      : D(x);
 }
 
-template <class S, FD D>
-void exec_ff(Ctx& c, const Inst& I) {
-    using L = std::conditional_t<D == FD::F64, u64, u32>;
+template <class D, class S>
+void exec_float_to_int(Context& c, const Instruction& I) {
+    auto* d = slot<lane_t<D>>(c, I.o[0]);
+    const auto* a = slot<lane_t<S>>(c, I.o[1]);
+    for_lanes(c.mask, [&](int i) {
+        double x = value(get<S>(a[i]));
+        if ((I.flags & kFtz) && std::is_same_v<S, float>) x = ftz(float(x));
+        d[i] = extended(integer_from<D, S>(x, Rnd(I.sub)));
+    });
+}
+
+enum class To { F32, F64, F16, BF16, TF32 };
+
+// The nearest float, then a step if that went the wrong way.
+float f32_from(double x, Rnd r) {
+    const float f = float(x);
+    if (r == Rnd::RN || r == Rnd::None || !std::isfinite(x)) return f;
+    const bool above = double(f) > x, below = double(f) < x;
+    if (above && (r == Rnd::RM || (r == Rnd::RZ && x > 0))) return std::nextafter(f, -INFINITY);
+    if (below && (r == Rnd::RP || (r == Rnd::RZ && x < 0))) return std::nextafter(f, INFINITY);
+    return f;
+}
+
+// The modifiers, in the order in which they work.
+template <class S>
+double modified(double x, u16 flags, Rnd r) {
+    if ((flags & kFtz) && std::is_same_v<S, float>) x = ftz(float(x));
+    if (to_integer(r) && std::isfinite(x)) x = std::copysign(round_integer(x, r), x);
+    if (flags & kSat) x = x > 0 ? std::min(x, 1.0) : 0.0;
+    if ((flags & kRelu) && x <= 0) x = 0;
+    return x;
+}
+
+template <class S, To to>
+void exec_float_to_float(Context& c, const Instruction& I) {
+    using L = std::conditional_t<to == To::F64, u64, u32>;
     L* d = slot<L>(c, I.o[0]);
     const auto* a = slot<lane_t<S>>(c, I.o[1]);
-    Rnd r = Rnd(I.sub);
-    if constexpr (D == FD::F32 && !std::is_same_v<S, double>) {  // the common widening cases
-        if (!I.flags && r == Rnd::None) {
-            for_lanes(c.mask, [&](int i) { d[i] = fbits(float(FloatSrc<S>::get(a[i]))); });
-            return;
-        }
-    }
+    const Rnd r = Rnd(I.sub), rounding = to_integer(r) ? Rnd::RN : r;
     for_lanes(c.mask, [&](int i) {
-        double x = FloatSrc<S>::get(a[i]);
-        if ((I.flags & cFtz) && std::is_same_v<S, float>) x = ftz(float(x));
-        if (r >= Rnd::RNI) x = std::isfinite(x) ? std::copysign(round_int(x, r), x) : x;
-        if (I.flags & cSat) x = x > 0 ? std::min(x, 1.0) : 0.0;
-        if ((I.flags & cRelu) && !(x > 0) && !std::isnan(x)) x = 0;
-        if constexpr (D == FD::F64)
-            d[i] = dbits(x);
-        else if constexpr (D == FD::F32) {
-            u32 v = to_f32(x, r);
-            d[i] = (I.flags & cFtz) ? fbits(ftz(bitsf(v))) : v;
-        } else if constexpr (D == FD::F16) {
-            if ((I.flags & cSatFinite) && std::isfinite(x))
-                x = std::clamp(x, -65504.0, 65504.0);
-            else if ((I.flags & cSatFinite) && std::isinf(x))
-                x = std::copysign(65504.0, x);
-            d[i] = f64_to_f16(x, r >= Rnd::RNI ? Rnd::RN : r);
-        } else if constexpr (D == FD::BF16)
-            d[i] = f64_to_bf16(x, r >= Rnd::RNI ? Rnd::RN : r);
-        else
-            d[i] = f32_to_tf32(float(x), r);
+        double x = modified<S>(value(get<S>(a[i])), I.flags, r);
+        if constexpr (to == To::F64) d[i] = dbits(x);
+        if constexpr (to == To::F32) {
+            const float f = f32_from(x, r);
+            d[i] = fbits((I.flags & kFtz) ? ftz(f) : f);
+        }
+        if constexpr (to == To::F16) {
+            if (I.flags & kSatFinite) x = std::isnan(x) ? x : std::clamp(x, -kF16.max, kF16.max);
+            d[i] = f64_to_f16(x, rounding);
+        }
+        if constexpr (to == To::BF16) d[i] = f64_to_bf16(x, rounding);
+        if constexpr (to == To::TF32) d[i] = f32_to_tf32(float(x), r);
     });
 }
 
-// ---- packed ------------------------------------------------------------------------------------
-template <bool BF>
-void exec_pack_f32(Ctx& c, const Inst& I) {  // d = {hi: a, lo: b}
+// ---- pairs ----------------------------------------------------------------------------------------------
+
+// o[0] = {upper: o[1], lower: o[2]}, in f16 or bf16.
+template <bool is_bf16>
+void exec_pack_halves(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);
     const float *a = slot<float>(c, I.o[1]), *b = slot<float>(c, I.o[2]);
-    Rnd r = Rnd(I.sub);
-    auto one = [&](float x) -> u32 {
-        if ((I.flags & cRelu) && !(x > 0) && !std::isnan(x)) x = 0;
-        if ((I.flags & cSatFinite) && !std::isnan(x))
-            x = BF ? std::clamp(x, -3.3895314e38f, 3.3895314e38f)
-                   : std::clamp(x, -65504.0f, 65504.0f);
-        if (r == Rnd::RN)
-            return BF ? f32_to_bf16_rn(x) : std::isnan(x) ? u16(0x7fff) : f32_to_f16_rn(x);
-        return BF ? f64_to_bf16(x, r) : f64_to_f16(x, r);
+    const double max = is_bf16 ? kBF16.max : kF16.max;
+    auto half = [&](float f) -> u32 {
+        double x = f;
+        if ((I.flags & kRelu) && x <= 0) x = 0;
+        if ((I.flags & kSatFinite) && !std::isnan(x)) x = std::clamp(x, -max, max);
+        return is_bf16 ? f64_to_bf16(x, Rnd(I.sub)) : f64_to_f16(x, Rnd(I.sub));
     };
-    for_lanes(c.mask, [&](int i) { d[i] = one(a[i]) << 16 | one(b[i]); });
+    auto nearest = [](float f) -> u32 { return is_bf16 ? HalfBF16::from(f) : HalfF16::from(f); };
+    if (Rnd(I.sub) == Rnd::RN && !I.flags)
+        for_lanes(c.mask, [&](int i) { d[i] = nearest(a[i]) << 16 | nearest(b[i]); });
+    else
+        for_lanes(c.mask, [&](int i) { d[i] = half(a[i]) << 16 | half(b[i]); });
 }
-template <bool E4>
-void exec_fp8_f32(Ctx& c, const Inst& I) {
+
+template <bool e4m3>
+u32 fp8_pair(float high, float low, u16 flags) {
+    const bool relu = flags & kRelu;
+    return u32(f32_to_fp8(high, e4m3, relu)) << 8 | f32_to_fp8(low, e4m3, relu);
+}
+
+template <bool e4m3>
+void exec_f32_to_fp8(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);
     const float *a = slot<float>(c, I.o[1]), *b = slot<float>(c, I.o[2]);
-    for_lanes(c.mask, [&](int i) {
-        d[i] =
-            u32(f32_to_fp8(a[i], E4, I.flags & cRelu)) << 8 | f32_to_fp8(b[i], E4, I.flags & cRelu);
-    });
+    for_lanes(c.mask, [&](int i) { d[i] = fp8_pair<e4m3>(a[i], b[i], I.flags); });
 }
-template <bool E4>
-void exec_fp8_f16x2(Ctx& c, const Inst& I) {
+
+template <bool e4m3>
+void exec_f16x2_to_fp8(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);
     const u32* a = slot<u32>(c, I.o[1]);
     for_lanes(c.mask, [&](int i) {
-        u32 v = a[i];
-        d[i] = u32(f32_to_fp8(f16_to_f32(u16(v >> 16)), E4, I.flags & cRelu)) << 8 |
-               f32_to_fp8(f16_to_f32(u16(v)), E4, I.flags & cRelu);
+        d[i] = fp8_pair<e4m3>(f16_to_f32(u16(a[i] >> 16)), f16_to_f32(u16(a[i])), I.flags);
     });
 }
-template <bool E4>
-void exec_f16x2_fp8(Ctx& c, const Inst& I) {
+
+template <bool e4m3>
+void exec_fp8_to_f16x2(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);
     const u32* a = slot<u32>(c, I.o[1]);
-    auto up = [](u8 v) -> u32 {
-        float f = E4 ? e4m3_to_f32(v) : e5m2_to_f32(v);
-        return std::isnan(f) ? 0x7fff : f32_to_f16_rn(f);
-    };
+    auto half = [](u8 v) -> u32 { return HalfF16::from(e4m3 ? e4m3_to_f32(v) : e5m2_to_f32(v)); };
     for_lanes(c.mask, [&](int i) {
-        u32 v = a[i];
-        d[i] = up(u8(v >> 8)) << 16 | up(u8(v));
+        const u32 v = a[i];
+        d[i] = half(u8(v >> 8)) << 16 | half(u8(v));
     });
 }
-// cvt.pack.sat.dtype.s32[.b32] d, a, b[, c]
+
+// cvt.pack.sat.dtype.s32[.b32] d, a, b[, e]: two clamped numbers, then the low half of e.
 template <class D>
-void exec_cvt_pack(Ctx& c, const Inst& I) {
+void exec_pack_integers(Context& c, const Instruction& I) {
+    constexpr int kBits = 8 * sizeof(D);
     u32* d = slot<u32>(c, I.o[0]);
     const i32 *a = slot<i32>(c, I.o[1]), *b = slot<i32>(c, I.o[2]);
     const u32* e = I.o[3] == kNoSlot ? nullptr : slot<u32>(c, I.o[3]);
-    constexpr int n = 8 * sizeof(D);
-    auto s = [](i32 v) {
-        return u32(std::make_unsigned_t<D>(
-            D(std::clamp<i32>(v, std::numeric_limits<D>::min(), std::numeric_limits<D>::max()))));
+    auto clamped = [](i32 v) {
+        constexpr i32 lo = std::numeric_limits<D>::min(), hi = std::numeric_limits<D>::max();
+        return u32(std::make_unsigned_t<D>(std::clamp(v, lo, hi)));
     };
     for_lanes(c.mask, [&](int i) {
-        u32 r = s(a[i]) << n | s(b[i]);
-        if (n == 8 && e) r |= e[i] << 16;
-        d[i] = r;
+        const u32 upper = kBits == 8 && e ? e[i] << 16 : 0;
+        d[i] = clamped(a[i]) << kBits | clamped(b[i]) | upper;
     });
 }
 
-// ---- selection ---------------------------------------------------------------------------------
+// ---- selection ------------------------------------------------------------------------------------------
+
 template <class D>
-ExecFn ii_src(Ty s) {
+ExecFn to_int(Type s) {
     switch (s) {
-        case Ty::U8:
-        case Ty::B8: return exec_ii<D, u8>;
-        case Ty::S8: return exec_ii<D, i8>;
-        case Ty::U16:
-        case Ty::B16: return exec_ii<D, u16>;
-        case Ty::S16: return exec_ii<D, i16>;
-        case Ty::U32:
-        case Ty::B32: return exec_ii<D, u32>;
-        case Ty::S32: return exec_ii<D, i32>;
-        case Ty::U64:
-        case Ty::B64: return exec_ii<D, u64>;
-        case Ty::S64: return exec_ii<D, i64>;
-        default: return nullptr;
+        case Type::F32: return exec_float_to_int<D, float>;
+        case Type::F64: return exec_float_to_int<D, double>;
+        case Type::F16: return exec_float_to_int<D, f16>;
+        case Type::BF16: return exec_float_to_int<D, bf16>;
+        default:
+            return for_integer(
+                s, []<class S>(std::type_identity<S>) -> ExecFn { return exec_int_to_int<D, S>; });
     }
 }
-template <class D>
-ExecFn fi_src(Ty s) {
+
+template <To to>
+ExecFn float_to_float(Type s) {
     switch (s) {
-        case Ty::F32: return exec_fi<D, float>;
-        case Ty::F64: return exec_fi<D, double>;
-        case Ty::F16: return exec_fi<D, f16>;
-        case Ty::BF16: return exec_fi<D, bf16>;
-        default: return nullptr;
-    }
-}
-template <class D>
-ExecFn to_int(Ty s) {
-    return is_int_type(s) ? ii_src<D>(s) : fi_src<D>(s);
-}
-template <FD D>
-ExecFn ff_src(Ty s) {
-    switch (s) {
-        case Ty::F32: return exec_ff<float, D>;
-        case Ty::F64: return exec_ff<double, D>;
-        case Ty::F16: return exec_ff<f16, D>;
-        case Ty::BF16: return exec_ff<bf16, D>;
-        default: return nullptr;
-    }
-}
-#define INT_SRC(fn)                   \
-    switch (s) {                      \
-        case Ty::U8:                  \
-        case Ty::B8: return fn(u8);   \
-        case Ty::S8: return fn(i8);   \
-        case Ty::U16:                 \
-        case Ty::B16: return fn(u16); \
-        case Ty::S16: return fn(i16); \
-        case Ty::U32:                 \
-        case Ty::B32: return fn(u32); \
-        case Ty::S32: return fn(i32); \
-        case Ty::U64:                 \
-        case Ty::B64: return fn(u64); \
-        case Ty::S64: return fn(i64); \
-        default: return nullptr;      \
-    }
-#define IF32(T) exec_if32<T>
-#define IF64(T) exec_if64<T>
-#define IH16(T) (ExecFn) exec_ih<T, false>
-#define IHBF(T) (ExecFn) exec_ih<T, true>
-ExecFn from_int(Ty dt, Ty s) {
-    switch (dt) {
-        case Ty::F32: INT_SRC(IF32)
-        case Ty::F64: INT_SRC(IF64)
-        case Ty::F16: INT_SRC(IH16)
-        case Ty::BF16: INT_SRC(IHBF)
+        case Type::F32: return exec_float_to_float<float, to>;
+        case Type::F64: return exec_float_to_float<double, to>;
+        case Type::F16: return exec_float_to_float<f16, to>;
+        case Type::BF16: return exec_float_to_float<bf16, to>;
         default: return nullptr;
     }
 }
 
-}  // namespace
-
-bool decode_cvt(Decoder& d, const ptx::Instr& in, Inst& I) {
-    if (in.parts[0] != "cvt") return false;
-    std::vector<Ty> types;
-    for (size_t i = 1; i < in.parts.size(); i++) {
-        Ty t = ptx::parse_type(in.parts[i]);
-        if (t != Ty::None) types.push_back(t);
-    }
-    if (types.size() < 2) return false;
-    Ty dt = types[0], st = types[1];
-    Rnd r = in.has("rn")    ? Rnd::RN
-            : in.has("rz")  ? Rnd::RZ
-            : in.has("rm")  ? Rnd::RM
-            : in.has("rp")  ? Rnd::RP
-            : in.has("rna") ? Rnd::RNA
-            : in.has("rni") ? Rnd::RNI
-            : in.has("rzi") ? Rnd::RZI
-            : in.has("rmi") ? Rnd::RMI
-            : in.has("rpi") ? Rnd::RPI
-                            : Rnd::None;
-    if (in.has("rs")) return false;
-    I.sub = u8(r);
-    I.flags = u16((in.has("sat") ? cSat : 0) | (in.has("ftz") ? cFtz : 0) |
-                  (in.has("relu") ? cRelu : 0) | (in.has("satfinite") ? cSatFinite : 0));
-    I.o[0] = d.dst(in.ops[0]);
-    if (in.has("pack")) {
-        I.o[1] = d.src_w(in.ops[1], 4);
-        I.o[2] = d.src_w(in.ops[2], 4);
-        if (in.ops.size() > 3) I.o[3] = d.src_w(in.ops[3], 4);
-        switch (dt) {
-            case Ty::U8: I.fn = exec_cvt_pack<u8>; return true;
-            case Ty::S8: I.fn = exec_cvt_pack<i8>; return true;
-            case Ty::U16: I.fn = exec_cvt_pack<u16>; return true;
-            case Ty::S16: I.fn = exec_cvt_pack<i16>; return true;
-            default: return false;
+ExecFn int_to_float(Type d, Type s) {
+    return for_integer(s, [&]<class S>(std::type_identity<S>) -> ExecFn {
+        switch (d) {
+            case Type::F32: return exec_int_to_float<float, S>;
+            case Type::F64: return exec_int_to_float<double, S>;
+            case Type::F16: return exec_int_to_half<f16, S>;
+            default: return exec_int_to_half<bf16, S>;
         }
+    });
+}
+
+ExecFn one_to_one(Type d, Type s) {
+    const bool e4m3 = s == Type::E4M3x2;
+    switch (d) {
+        case Type::F32: return is_int_type(s) ? int_to_float(d, s) : float_to_float<To::F32>(s);
+        case Type::F64: return is_int_type(s) ? int_to_float(d, s) : float_to_float<To::F64>(s);
+        case Type::F16: return is_int_type(s) ? int_to_float(d, s) : float_to_float<To::F16>(s);
+        case Type::BF16: return is_int_type(s) ? int_to_float(d, s) : float_to_float<To::BF16>(s);
+        case Type::TF32: return s == Type::F32 ? exec_float_to_float<float, To::TF32> : nullptr;
+        case Type::E4M3x2: return s == Type::F16x2 ? exec_f16x2_to_fp8<true> : nullptr;
+        case Type::E5M2x2: return s == Type::F16x2 ? exec_f16x2_to_fp8<false> : nullptr;
+        case Type::F16x2:
+            if (!e4m3 && s != Type::E5M2x2) return nullptr;
+            return e4m3 ? exec_fp8_to_f16x2<true> : exec_fp8_to_f16x2<false>;
+        default:
+            return for_integer(
+                d, [&]<class D>(std::type_identity<D>) -> ExecFn { return to_int<D>(s); });
     }
-    if (in.ops.size() == 3) {
-        if (st != Ty::F32) return false;
-        I.o[1] = d.src(in.ops[1], st);
-        I.o[2] = d.src(in.ops[2], st);
-        if (dt == Ty::F16x2)
-            I.fn = exec_pack_f32<false>;
-        else if (dt == Ty::BF16x2)
-            I.fn = exec_pack_f32<true>;
-        else if (dt == Ty::E4M3x2)
-            I.fn = exec_fp8_f32<true>;
-        else if (dt == Ty::E5M2x2)
-            I.fn = exec_fp8_f32<false>;
-        else
-            return false;
-        return true;
+}
+
+ExecFn two_to_one(Type d) {
+    switch (d) {
+        case Type::F16x2: return exec_pack_halves<false>;
+        case Type::BF16x2: return exec_pack_halves<true>;
+        case Type::E4M3x2: return exec_f32_to_fp8<true>;
+        case Type::E5M2x2: return exec_f32_to_fp8<false>;
+        default: return nullptr;
     }
-    bool wide = d.reg_width(in.ops[0]) == 8;
-    if (in.ops[1].kind == Operand::Reg && ptx::type_size(st) <= 4 && d.reg_width(in.ops[1]) == 8) {
-        Inst t;  // the source register is wider than the source type: truncate first
-        t.fn = exec_ii<u32, u64>;
-        t.src = d.current;
-        t.o[0] = d.scratch(4);
-        t.o[1] = d.reg_slot(in.ops[1].reg);
-        d.emit(t);
-        I.o[1] = t.o[0];
-    } else {
-        I.o[1] = d.src(in.ops[1], st);
+}
+
+ExecFn pack_integers(Type d) {
+    switch (d) {
+        case Type::U8: return exec_pack_integers<u8>;
+        case Type::S8: return exec_pack_integers<i8>;
+        case Type::U16: return exec_pack_integers<u16>;
+        case Type::S16: return exec_pack_integers<i16>;
+        default: return nullptr;
     }
-    if (in.ops[1].kind == Operand::SReg &&
-        sreg_width(parse_sreg(in.ops[1].name)) != (ptx::type_size(st) == 8 ? 8 : 4))
-        return false;
-    // The destination register decides the lane width of integer results.
-    bool widen = wide && is_int_type(dt) && ptx::type_size(dt) <= 4;
-    if (widen) I.o[0] = d.scratch(4);
-    switch (dt) {
-        case Ty::U8:
-        case Ty::B8: I.fn = to_int<u8>(st); break;
-        case Ty::S8: I.fn = to_int<i8>(st); break;
-        case Ty::U16:
-        case Ty::B16: I.fn = to_int<u16>(st); break;
-        case Ty::S16: I.fn = to_int<i16>(st); break;
-        case Ty::U32:
-        case Ty::B32: I.fn = to_int<u32>(st); break;
-        case Ty::S32: I.fn = to_int<i32>(st); break;
-        case Ty::U64:
-        case Ty::B64: I.fn = to_int<u64>(st); break;
-        case Ty::S64: I.fn = to_int<i64>(st); break;
-        case Ty::F32: I.fn = is_int_type(st) ? from_int(dt, st) : ff_src<FD::F32>(st); break;
-        case Ty::F64: I.fn = is_int_type(st) ? from_int(dt, st) : ff_src<FD::F64>(st); break;
-        case Ty::F16: I.fn = is_int_type(st) ? from_int(dt, st) : ff_src<FD::F16>(st); break;
-        case Ty::BF16: I.fn = is_int_type(st) ? from_int(dt, st) : ff_src<FD::BF16>(st); break;
-        case Ty::TF32: I.fn = st == Ty::F32 ? (ExecFn)exec_ff<float, FD::TF32> : nullptr; break;
-        case Ty::E4M3x2: I.fn = st == Ty::F16x2 ? (ExecFn)exec_fp8_f16x2<true> : nullptr; break;
-        case Ty::E5M2x2: I.fn = st == Ty::F16x2 ? (ExecFn)exec_fp8_f16x2<false> : nullptr; break;
-        case Ty::F16x2:
-            I.fn = st == Ty::E4M3x2   ? (ExecFn)exec_f16x2_fp8<true>
-                   : st == Ty::E5M2x2 ? (ExecFn)exec_f16x2_fp8<false>
-                                      : nullptr;
-            break;
-        default: break;
-    }
+}
+
+Rnd rounding_of(const ptx::Instr& in) {
+    static const std::pair<const char*, Rnd> kNames[] = {
+        {"rn", Rnd::RN},   {"rz", Rnd::RZ},   {"rm", Rnd::RM},
+        {"rp", Rnd::RP},   {"rna", Rnd::RNA}, {"rni", Rnd::RNI},
+        {"rzi", Rnd::RZI}, {"rmi", Rnd::RMI}, {"rpi", Rnd::RPI}};
+    for (auto& [name, r] : kNames)
+        if (in.has(name)) return r;
+    return Rnd::None;
+}
+
+bool decode_one(Decoder& d, const ptx::Instr& in, Instruction& I, Type dt, Type st) {
+    const Operand& source = in.ops[1];
+    I.fn = one_to_one(dt, st);
     if (!I.fn) return false;
-    if (widen) {  // extend the 32-bit result into the 64-bit destination register
-        Inst narrow = I;
+    if (source.kind == Operand::SReg &&
+        sreg_width(parse_sreg(source.name)) != (ptx::type_size(st) == 8 ? 8 : 4))
+        return false;
+
+    if (source.kind == Operand::Reg && ptx::type_size(st) <= 4 && d.reg_width(source) == 8) {
+        Instruction narrow;  // the register is wider than the type: its lower half first
+        narrow.fn = exec_int_to_int<u32, u64>;
+        narrow.src = d.current();
+        narrow.o[0] = I.o[1] = d.scratch(4);
+        narrow.o[1] = d.reg_slot(source.reg);
         d.emit(narrow);
-        bool sgn = dt == Ty::S8 || dt == Ty::S16 || dt == Ty::S32;
-        I.fn = sgn ? (ExecFn)exec_ii<i64, i32> : (ExecFn)exec_ii<u64, u32>;
+    } else {
+        I.o[1] = d.src(source, st);
+    }
+
+    I.o[0] = d.dst(in.ops[0]);
+    if (d.reg_width(in.ops[0]) == 8 && is_int_type(dt) && ptx::type_size(dt) <= 4) {
+        I.o[0] = d.scratch(4);  // the register is wider than the result: extend it
+        d.emit(I);
+        const bool is_signed = is_signed_type(dt);
+        I.fn = is_signed ? exec_int_to_int<i64, i32> : exec_int_to_int<u64, u32>;
         I.flags = 0;
-        I.o[1] = narrow.o[0];
+        I.o[1] = I.o[0];
         I.o[0] = d.dst(in.ops[0]);
     }
     return true;
 }
 
-}  // namespace emu
+}  // namespace
+
+bool decode_cvt(Decoder& d, const ptx::Instr& in, Instruction& I) {
+    if (in.parts[0] != "cvt" || in.has("rs")) return false;
+    std::vector<Type> types;
+    for (const std::string& p : in.parts)
+        if (const Type t = ptx::parse_type(p); t != Type::None) types.push_back(t);
+    if (types.size() < 2) return false;
+    I.sub = u8(rounding_of(in));
+    I.flags = u16((in.has("sat") ? kSat : 0) | (in.has("ftz") ? kFtz : 0) |
+                  (in.has("relu") ? kRelu : 0) | (in.has("satfinite") ? kSatFinite : 0));
+    const bool pack = in.has("pack");
+    if (!pack && in.ops.size() == 2) return decode_one(d, in, I, types[0], types[1]);
+
+    if (!pack && types[1] != Type::F32) return false;
+    I.fn = pack ? pack_integers(types[0]) : two_to_one(types[0]);
+    I.o[0] = d.dst(in.ops[0]);
+    for (size_t k = 1; k < in.ops.size() && k < 4; k++) I.o[k] = d.src_w(in.ops[k], 4);
+    return I.fn != nullptr;
+}
+
+}  // namespace fovea::cudaemu

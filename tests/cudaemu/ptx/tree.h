@@ -1,15 +1,15 @@
-// Syntax tree of a PTX module, produced by parse_ptx().
+// The syntax tree of a PTX module. See "PTX ISA" (NVIDIA) for the language.
 #pragma once
+
 #include <map>
 
 #include "tests/cudaemu/base.h"
 
-namespace emu::ptx {
+namespace fovea::cudaemu::ptx {
 
 enum class Space : u8 { None, Reg, Global, Const, Shared, Local, Param, Generic };
 
-// Scalar PTX types; size in bytes given by type_size().
-enum class Ty : u8 {
+enum class Type : u8 {
     None,
     Pred,
     B8,
@@ -37,82 +37,93 @@ enum class Ty : u8 {
     E4M3x2,
     E5M2x2
 };
-Ty parse_type(const std::string& s);  // Ty::None when s is no type name
-int type_size(Ty t);
+/// Type::None if the name, without its dot, is not a type's.
+Type parse_type(const std::string& name);
+/// Bytes.
+int type_size(Type t);
 
 struct Var;
-struct Function;
 
 struct Operand {
-    enum Kind : u8 { Reg, SReg, Imm, F32, F64, Sym, Vec, Addr, Label, Sink, List } kind = Imm;
-    bool neg = false;            // '!' (predicates) or unary minus on a register
-    int reg = -1;                // Reg: index into Function::regs; Addr with register base
-    i64 imm = 0;                 // Imm value, F32/F64 bits, or address offset
-    std::string name;            // SReg, Sym, Label, or unresolved name
-    Var* var = nullptr;          // Sym / Addr base variable
-    std::vector<Operand> elems;  // Vec, List, '|' pairs (List) and tensor coordinates of Addr
-    int scope = 0;               // for label lookup
+    enum Kind : u8 {
+        Reg,
+        SReg,   // special register
+        Imm,    // integer
+        F32,    // in imm: bits
+        F64,    // in imm: bits
+        Sym,    // variable + imm
+        Vec,    // {a, b, ...}
+        Addr,   // [register or variable + imm, coordinates...]
+        Label,  // of this function, or a function
+        Sink,   // _
+        List    // (a, b, ...) and a|b
+    };
+    Kind kind = Imm;
+    bool neg = false;  // '!' or '-' before a register
+    int reg = -1;      // index into Function::regs
+    i64 imm = 0;
+    std::string name;            // of a special register, variable or label
+    Var* var = nullptr;          // Sym, Addr
+    std::vector<Operand> elems;  // Vec, List, coordinates
+    int scope = 0;               // where a label is looked up
 };
 
 struct Instr {
-    std::string op;                  // full opcode
-    std::vector<std::string> parts;  // split at '.'
+    std::string op;                  // "add.s32"
+    std::vector<std::string> parts;  // "add", "s32"
     std::vector<Operand> ops;
-    int guard = -1;
+    int guard = -1;  // predicate register
     bool guard_neg = false;
-    int line = 0;                      // PTX line
-    int loc = -1;                      // index into Module::locs
-    std::vector<std::string> targets;  // brx.idx labels
-    bool has(const char* s) const {
-        for (size_t i = 1; i < parts.size(); i++)
-            if (parts[i] == s) return true;
-        return false;
+    int line = 0;  // of the PTX text
+    int loc = -1;  // index into Module::locs
+
+    bool has(const char* part) const {
+        return std::find(parts.begin() + 1, parts.end(), part) != parts.end();
     }
 };
 
+/// An address in an initialiser: the bytes from `offset` are (symbol + addend) >> shift.
 struct Reloc {
     u64 offset;
     std::string sym;
-    i64 addend;
-    bool generic;
-    int size = 8;   // bytes written
-    int shift = 0;  // for byte-mask initialisers
+    i64 addend = 0;
+    int size = 8;
+    int shift = 0;
 };
 
 struct Var {
     std::string name;
     Space space = Space::None;
-    Ty type = Ty::None;
+    Type type = Type::None;
     u32 align = 1;
     u64 bytes = 0;
     bool unsized_array = false;
     bool external = false;
     std::vector<u8> init;
     std::vector<Reloc> relocs;
-    u64 address = 0;  // filled by the loader / decoder
+    u64 address = 0;  // in the device, once loaded
 };
 
 struct RegDecl {
-    Ty type;
+    Type type;
     std::string name;
 };
 
 struct Function {
     std::string name;
-    bool entry = false, has_body = false, noreturn = false;
+    bool entry = false;  // a kernel
+    bool has_body = false;
     std::vector<Var*> params, rets;
+    std::vector<Var*> locals;  // all variables that the body declares
     std::vector<RegDecl> regs;
     std::vector<Instr> code;
-    std::map<std::pair<int, std::string>, u32> labels;              // (scope, name) -> code index
-    std::map<std::string, std::vector<std::string>> branch_tables;  // .branchtargets
-    std::vector<int> scope_parent;
-    std::vector<Var*> locals;  // .shared/.local/.param declared in the body
-    u32 maxntid[3] = {0, 0, 0};
-    u32 reqntid[3] = {0, 0, 0};
-    u32 cluster[3] = {0, 0, 0};
-    u32 maxnreg = 0;
+    std::map<std::pair<int, std::string>, u32> labels;  // (scope, name) -> index into code
+    std::vector<int> scope_parent;                      // of each { } of the body
+    std::map<std::string, std::vector<std::string>> branch_tables;
+    u32 maxntid[3] = {0, 0, 0}, reqntid[3] = {0, 0, 0}, cluster[3] = {0, 0, 0};
 };
 
+/// A line of the CUDA source.
 struct Loc {
     int file, line;
 };
@@ -120,7 +131,6 @@ struct Loc {
 struct Module {
     std::string text;
     std::vector<std::string> lines;
-    std::string target;
     std::vector<std::unique_ptr<Var>> vars;
     std::vector<std::unique_ptr<Function>> funcs;
     std::unordered_map<std::string, Var*> globals;
@@ -129,6 +139,7 @@ struct Module {
     std::vector<Loc> locs;
 };
 
+/// Stops the process at an error, as nvcc wrote the text.
 std::unique_ptr<Module> parse_ptx(std::string text);
 
-}  // namespace emu::ptx
+}  // namespace fovea::cudaemu::ptx

@@ -1,12 +1,17 @@
-// Extraction of PTX text from the fat binaries nvcc embeds.
+// The PTX that nvcc embeds in a program.
 #pragma once
-#include "tests/cudaemu/base.h"
 
-namespace emu {
+#include <string>
+#include <vector>
+
+namespace fovea::cudaemu {
+
 struct PtxEntry {
-    int arch = 0;  // 80, 90 ...
+    int arch = 0;  // 80, 90, ...
     std::string text;
 };
-// All PTX images of the fat binary behind a __fatBinC_Wrapper_t.
+
+/// All PTX of the fat binary behind a __fatBinC_Wrapper_t.
 std::vector<PtxEntry> fatbin_ptx(const void* wrapper);
-}  // namespace emu
+
+}  // namespace fovea::cudaemu
