@@ -1,6 +1,4 @@
 // Measures models on fixed random images: images per second, memory, share of the machine's ceiling.
-#include <fnmatch.h>
-
 #include <cstdio>
 
 #include "apps/common/benchmark_report.h"
@@ -8,6 +6,7 @@
 #include "apps/common/experiment.h"
 #include "apps/common/flags.h"
 #include "apps/common/isolated.h"
+#include "apps/common/model_globs.h"
 #include "apps/common/process_probe.h"
 #include "apps/common/run_app.h"
 #include "core/error.h"
@@ -17,22 +16,6 @@ namespace {
 
 using namespace fovea;
 using namespace fovea::apps;
-
-std::vector<std::string> models_matching(const std::vector<std::string>& globs) {
-    std::vector<std::string> chosen;
-    for (const std::string& name : model_names())
-        for (const std::string& glob : globs)
-            if (fnmatch(glob.c_str(), name.c_str(), 0) == 0) {
-                chosen.push_back(name);
-                break;
-            }
-    if (chosen.empty()) {
-        std::string known;
-        for (const std::string& name : model_names()) known += (known.empty() ? "" : ", ") + name;
-        throw Error("C20", "no model matches", "GLOB", "some of " + known);
-    }
-    return chosen;
-}
 
 std::int64_t at_least(std::int64_t least, const Flags& flags, const std::string& name) {
     const std::int64_t value = flags.integer(name);
@@ -58,9 +41,7 @@ BenchmarkSettings settings_of(const Flags& flags) {
 
 int benchmark_models(const Flags& flags) {
     BenchmarkSettings settings = settings_of(flags);
-    std::vector<std::string> globs = flags.all("GLOB");
-    if (globs.empty()) globs = {"*"};
-    const std::vector<std::string> names = models_matching(globs);
+    const std::vector<std::string> names = models_matching(flags.all("GLOB"));
     if (flags.given("--dump")) {
         if (names.size() > 1) throw Error("C04", "--dump takes one model", "GLOB", names.front());
         settings.model = names.front();

@@ -1,7 +1,6 @@
 #include "models/weight_names.h"
 
-#include <span>
-
+#include "core/error.h"
 #include "models/alexnet.h"
 #include "models/cvt.h"
 #include "models/deit.h"
@@ -29,7 +28,6 @@ constexpr NameRule kVitRules[] = {
     {"blocks.{n}.mlp.fc1.", "vit.encoder.layer.{n}.intermediate.dense."},
     {"blocks.{n}.mlp.fc2.", "vit.encoder.layer.{n}.output.dense."},
     {"norm.", "vit.layernorm."},
-    {"pre_logits.fc.", "vit.pooler.dense."},
     {"head.", "classifier."},
 };
 
@@ -56,12 +54,9 @@ constexpr NameRule kSwinRules[] = {
 constexpr NameRule kResNetRules[] = {
     {"conv1.", "resnet.embedder.embedder.convolution."},
     {"bn1.", "resnet.embedder.embedder.normalization."},
-    {"layer{n}.{n}.conv{n}.",
-     "resnet.encoder.stages.{n-1}.layers.{n}.layer.{n-1}.convolution."},
-    {"layer{n}.{n}.bn{n}.",
-     "resnet.encoder.stages.{n-1}.layers.{n}.layer.{n-1}.normalization."},
-    {"layer{n}.{n}.downsample.0.",
-     "resnet.encoder.stages.{n-1}.layers.{n}.shortcut.convolution."},
+    {"layer{n}.{n}.conv{n}.", "resnet.encoder.stages.{n-1}.layers.{n}.layer.{n-1}.convolution."},
+    {"layer{n}.{n}.bn{n}.", "resnet.encoder.stages.{n-1}.layers.{n}.layer.{n-1}.normalization."},
+    {"layer{n}.{n}.downsample.0.", "resnet.encoder.stages.{n-1}.layers.{n}.shortcut.convolution."},
     {"layer{n}.{n}.downsample.1.",
      "resnet.encoder.stages.{n-1}.layers.{n}.shortcut.normalization."},
     {"fc.", "classifier.1."},
@@ -87,24 +82,38 @@ Names swin_hf(const std::string& own) { return apply_rules(kSwinRules, own); }
 Names cvt_hf(const std::string& own) { return {cvt_name_to_huggingface(own)}; }
 Names resnet_hf(const std::string& own) { return apply_rules(kResNetRules, own); }
 
+std::vector<NameStyle> styles_of_vit(const VitConfig& config) {
+    std::vector<NameStyle> styles = {{"timm", itself}};
+    if (!config.token_positions) return styles;
+    if (config.qkv_bias) styles.push_back({"torchvision", vit_torchvision});
+    if (config.representation_size == 0) styles.push_back({"hf", vit_hf});
+    return styles;
+}
+
 std::vector<NameStyle> styles_of_cvt(const CvtConfig& config) {
-    for (const CvtStageConfig& stage : config.stages)
+    bool hf = !config.mean_head;
+    for (std::size_t i = 0; i < config.stages.size(); ++i) {
+        const CvtStageConfig& stage = config.stages[i];
         if (config.packed_qkv || !stage.conv_projection || stage.embed != CvtEmbed::Conv) return {};
+        // Hugging Face takes the drop-path rate of stage i from the i-th of its blocks (from 0).
+        hf = hf && stage.depth > static_cast<std::int64_t>(i);
+    }
+    if (!hf) return {{"microsoft", itself}};
     return {{"microsoft", itself}, {"hf", cvt_hf}};
 }
 
 std::vector<NameStyle> styles_of_alexnet(const AlexNetConfig& config) {
-    if (config.names == AlexNetNames::Numbered) return {{"study", itself}};
-    // torchvision's alexnet, not the teachers, which only share its way to count.
-    if (config.conv_norm == BatchNormPlace::None) return {{"torchvision", itself}};
+    // The teachers of 28x28 images count as the others do, but have no other home.
+    if (config.names == AlexNetNames::Numbered && config.map) return {{"study", itself}};
+    if (config.names == AlexNetNames::Sequential && config.conv_norm == BatchNormPlace::None)
+        return {{"torchvision", itself}};
     return {};
 }
 
 }  // namespace
 
 std::vector<NameStyle> name_styles(const Classifier& model) {
-    if (dynamic_cast<const Vit*>(&model) != nullptr)
-        return {{"timm", itself}, {"torchvision", vit_torchvision}, {"hf", vit_hf}};
+    if (const auto* vit = dynamic_cast<const Vit*>(&model)) return styles_of_vit(vit->config());
     if (dynamic_cast<const Deit*>(&model) != nullptr) return {{"timm", itself}, {"hf", deit_hf}};
     if (dynamic_cast<const StudentVit*>(&model) != nullptr ||
         dynamic_cast<const MyDeit*>(&model) != nullptr)
@@ -115,11 +124,26 @@ std::vector<NameStyle> name_styles(const Classifier& model) {
                 {"hf", swin_hf},
                 {"microsoft", swin_microsoft}};
     if (const auto* cvt = dynamic_cast<const Cvt*>(&model)) return styles_of_cvt(cvt->config());
-    if (dynamic_cast<const ResNet*>(&model) != nullptr)
+    if (const auto* net = dynamic_cast<const ResNet*>(&model)) {
+        // The small stem is known to nobody else.
+        if (net->config().stem == ResNetStem::Small) return {};
         return {{"torchvision", itself}, {"timm", itself}, {"hf", resnet_hf}};
+    }
     if (const auto* net = dynamic_cast<const AlexNet*>(&model))
         return styles_of_alexnet(net->config());
     return {};
+}
+
+NameStyle style_called(const Classifier& model, const std::string& name) {
+    std::string known;
+    for (const NameStyle& style : name_styles(model)) {
+        if (style.name == name) return style;
+        known += style.name + ", ";
+    }
+    if (name == "safetensors") return {name, itself};
+    throw Error("C04", "there are no " + name + " names for networks of this kind",
+                "--format " + name,
+                known.empty() ? "safetensors" : "one of " + known + "safetensors");
 }
 
 std::map<std::string, OwnPart> names_in_style(Module& model, const NameStyle& style) {

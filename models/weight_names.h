@@ -25,10 +25,14 @@ struct NameStyle {
 ///     Deit                      timm, hf
 ///     StudentVit, MyDeit        study
 ///     Swin                      timm, torchvision, hf, microsoft
-///     Cvt                       microsoft, hf               (none for the simplified ones)
+///     Cvt                       microsoft, hf               (not the simplified ones; hf needs more
+///                                                            than i blocks in stage i, from 0)
 ///     ResNet                    torchvision, timm (the same names), hf
 ///     AlexNet                   torchvision (alexnet), study (the 500px networks)
 std::vector<NameStyle> name_styles(const Classifier& model);
+
+/// The style of that name, or with "safetensors" the model's own names. Error C04 with those that there are.
+NameStyle style_called(const Classifier& model, const std::string& name);
 
 /// A tensor of a file: the tensor of the model that it is, or which of its `parts` equal slices.
 struct OwnPart {

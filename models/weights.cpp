@@ -1,55 +1,41 @@
 #include "models/weights.h"
 
-#include <map>
-
 #include "core/error.h"
+#include "core/ops/shape_ops.h"
 #include "core/serialize/checkpoint.h"
+#include "layers/window_tables.h"
+#include "models/swin.h"
+#include "models/weight_names.h"
 
 namespace fovea {
 namespace {
 
-struct Slot {
-    Tensor value;
-    Layout layout = Layout::Plain;
-};
-
-std::map<std::string, Slot> slots_of(Module& model) {
-    std::map<std::string, Slot> slots;
-    for (const NamedParameter& p : parameters_of(model))
-        slots[p.name] = {p.parameter->value, p.parameter->layout};
-    for (const NamedBuffer& b : buffers_of(model)) slots[b.name] = {b.buffer->value, Layout::Plain};
-    return slots;
+/// Writes named tensors whose values `kept` holds.
+void write_finite(const std::vector<StateTensor>& kept, const std::string& path,
+                  const Metadata& metadata) {
+    std::vector<NamedTensor> tensors;
+    for (const StateTensor& t : kept) {
+        tensors.push_back(t.named());
+        if (first_nonfinite(tensors.back().dtype, tensors.back().bytes))
+            throw Error("N02", "tensor " + t.name + " is not finite", path,
+                        "a lower --lr or --clip 1.0");
+    }
+    write_safetensors(path, tensors, metadata);
 }
 
-void put(const std::string& name, const Slot& slot, const Tensor& value, const std::string& where) {
-    const Shape& s = slot.value.shape();
-    const Shape wanted = slot.layout == Layout::ConvWeight ? Shape{s[0], s[3], s[1], s[2]} : s;
-    if (!(value.shape() == wanted))
-        throw Error("K03",
-                    name + " is " + to_string(value.shape()) + " in the file, " +
-                        to_string(wanted) + " in the model",
-                    where, "a model with the file's number of classes, channels and widths");
-    slot.value.copy_from(from_checkpoint_layout(value, slot.layout));
+/// The `part`-th of `parts` equal slices along the first axis.
+Tensor slice_of(const Tensor& value, std::size_t part, std::size_t parts) {
+    if (parts == 1) return value;
+    const std::int64_t rows = value.size(0) / static_cast<std::int64_t>(parts),
+                       begin = rows * static_cast<std::int64_t>(part);
+    return ops::slice(value, 0, begin, begin + rows).contiguous();
 }
 
-std::string strip_prefix(std::string name) {
-    for (const char* prefix : {"module.", "model."})
-        if (name.rfind(prefix, 0) == 0) name.erase(0, std::string(prefix).size());
-    return name;
-}
-
-bool is_optional(const std::string& name) {
-    const std::string suffix = "num_batches_tracked";
-    return name.size() >= suffix.size() &&
-           name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
-}
-
-// "a, b, c and 12 more"
-std::string brief(const std::vector<std::string>& names) {
-    std::string out;
-    for (std::size_t i = 0; i < names.size() && i < 3; ++i) out += (i ? ", " : "") + names[i];
-    if (names.size() > 3) out += " and " + std::to_string(names.size() - 3) + " more";
-    return out;
+/// The index table that torchvision's Swin keeps beside each bias table: flat, of a square window.
+Tensor index_beside(const Tensor& bias_table) {
+    std::int64_t side = 1;
+    while ((2 * side - 1) * (2 * side - 1) < bias_table.size(0)) ++side;
+    return ops::reshape(relative_position_index({side, side}), {side * side * side * side});
 }
 
 }  // namespace
@@ -71,58 +57,44 @@ std::vector<StateTensor> state_of(Module& model) {
 }
 
 bool set_state(Module& model, const std::string& name, const Tensor& value) {
-    const auto slots = slots_of(model);
-    const auto found = slots.find(name);
-    if (found == slots.end()) return false;
-    put(name, found->second, value, name);
-    return true;
-}
-
-void load_weights(Classifier& model, const std::string& path) {
-    const SafetensorsFile file = SafetensorsFile::open(path);
-    std::map<std::string, Slot> slots = slots_of(model);
-    std::vector<std::string> names, unknown, missing;
-    for (const TensorInfo& info : file.tensors()) names.push_back(strip_prefix(info.name));
-    names = model.own_names(names);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        const TensorInfo& info = file.tensors()[i];
-        const std::string& name = names[i];
-        if (name.empty()) continue;
-        const auto found = slots.find(name);
-        if (found == slots.end()) {
-            unknown.push_back(info.name);
-            continue;
-        }
-        const Tensor value = Tensor::empty(info.shape, info.dtype);
-        file.read(info, value.data());
-        if (first_nonfinite(info.dtype, {value.data<std::byte>(), info.bytes()}))
-            throw Error("N02", "tensor " + info.name + " holds NaN or infinite numbers", path,
-                        "weights from a run that did not diverge");
-        put(name, found->second, model.fitted(name, value), path);
-        slots.erase(found);
-    }
-    for (const auto& [name, slot] : slots)
-        if (!is_optional(name)) missing.push_back(name);
-    if (missing.empty() && unknown.empty()) return;
-    std::string what;
-    if (!missing.empty())
-        what = std::to_string(missing.size()) + " tensors are missing: " + brief(missing);
-    if (!unknown.empty())
-        what += (what.empty() ? "" : "; ") + std::to_string(unknown.size()) +
-                " are unknown: " + brief(unknown);
-    throw Error("K04", what, path, "weights of the same architecture (--model)");
+    const auto put = [&](const Tensor& target, Layout layout) {
+        const Tensor own = from_checkpoint_layout(value, layout);
+        if (!(own.shape() == target.shape()))
+            throw Error("K03",
+                        name + " is " + to_string(value.shape()) + ", which is not its shape in " +
+                            "the model",
+                        name, "a model with the same number of classes, channels and widths");
+        target.copy_from(own);
+        return true;
+    };
+    for (const NamedParameter& p : parameters_of(model))
+        if (p.name == name) return put(p.parameter->value, p.parameter->layout);
+    for (const NamedBuffer& b : buffers_of(model))
+        if (b.name == name) return put(b.buffer->value, Layout::Plain);
+    return false;
 }
 
 void save_weights(Module& model, const std::string& path, const Metadata& metadata) {
-    const std::vector<StateTensor> state = state_of(model);
-    std::vector<NamedTensor> tensors;
-    for (const StateTensor& t : state) {
-        tensors.push_back(t.named());
-        if (first_nonfinite(tensors.back().dtype, tensors.back().bytes))
-            throw Error("N02", "tensor " + t.name + " is not finite", path,
-                        "a lower --lr or --clip 1.0");
+    write_finite(state_of(model), path, metadata);
+}
+
+void export_weights(Classifier& model, const std::string& style, const std::string& path,
+                    const Metadata& metadata) {
+    const NameStyle names = style_called(model, style);
+    const bool with_index = style == "torchvision" && dynamic_cast<const Swin*>(&model) != nullptr;
+    std::vector<StateTensor> out;
+    for (const StateTensor& t : state_of(model)) {
+        const std::vector<std::string> theirs = names.spell(t.name);
+        for (std::size_t i = 0; i < theirs.size(); ++i)
+            out.push_back({theirs[i], slice_of(t.value, i, theirs.size())});
+        const std::string table = "relative_position_bias_table";
+        if (with_index && t.name.ends_with(table)) {
+            const std::string& name = theirs.front();
+            out.push_back({name.substr(0, name.size() - table.size()) + "relative_position_index",
+                           index_beside(t.value)});
+        }
     }
-    write_safetensors(path, tensors, metadata);
+    write_finite(out, path, metadata);
 }
 
 }  // namespace fovea

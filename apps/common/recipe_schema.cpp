@@ -41,6 +41,11 @@ const std::vector<KeySpec> kSchema = {
 {"model.drop_path", -1.0, "[-1, 1)", "",
     "chance to skip a residual branch in the last block, -1 = the model's own", kMaths,
     "--drop-path"},
+{"model.init", "", "", "",
+    "weights to begin with: a safetensors file with timm's, torchvision's, Hugging Face's, Microsoft's "
+    "or own names", kMaths, "--init"},
+{"model.reset_head", false, "", "", "keep the random last layer instead of the one in model.init",
+    kMaths, "--reset-head"},
 
 {"augment.pad", 0, "[0, 64]", "pixels", "pad by this much on each side, then crop at random",
     kMaths, "--pad"},

@@ -198,6 +198,9 @@ void check_consistent(const Config& config) {
                     config.origin(key) + ", " + config.origin("optim.lr"),
                     std::string("--set ") + key + "=" + to_toml(Value(0.01 * lr)));
     }
+    if (config.get<bool>("model.reset_head") && config.get<std::string>("model.init").empty())
+        throw Error("C09", "model.reset_head needs weights in model.init",
+                    config.origin("model.reset_head"), "--init FILE.safetensors --reset-head");
     const auto mean = config.get<std::vector<double>>("data.mean").size();
     const auto deviation = config.get<std::vector<double>>("data.std").size();
     if (mean != deviation) {

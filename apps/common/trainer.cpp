@@ -20,6 +20,7 @@
 #include "core/staging.h"
 #include "core/tape.h"
 #include "kernels/include/gpu.h"
+#include "models/weights.h"
 #include "optim/clip.h"
 
 namespace fovea::apps {
@@ -41,14 +42,14 @@ public:
           loader_(experiment_.train, sampler_options(), transform_of(config_, true),
                   loader_options()),
           steps_per_epoch_(steps_in(loader_.batches())),
-          state_(new_training_state(config_, steps_per_epoch_)) {
+          state_(new_training_state(config_, steps_per_epoch_, starting_model())) {
         gpu::allow_tf32(config_.get<bool>("train.tf32"));
     }
 
     /// Says what would be trained, and makes nothing.
     void dry_run() {
         progress_.emplace(ProgressOptions{.quiet = flags_.quiet});
-        announce(config_, experiment_, loader_.samples(), state_, *progress_);
+        introduce();
     }
 
     /// Trains in `run`, from the start or from `from`.
@@ -56,7 +57,7 @@ public:
         run_ = run;
         progress_.emplace(ProgressOptions{.quiet = flags_.quiet, .log_file = run.train_log()});
         const SignalGuard signals;
-        announce(config_, experiment_, loader_.samples(), state_, *progress_);
+        introduce();
         progress_->line("run      " + run.path().string());
         if (from) resume(*from);
         plot_rates(*run_, state_, steps_per_epoch_, *progress_);
@@ -78,6 +79,21 @@ public:
     }
 
 private:
+    /// With random weights, or those of model.init. A run that is resumed brings its own.
+    std::unique_ptr<Classifier> starting_model() {
+        std::unique_ptr<Classifier> model = new_model(config_);
+        const auto file = config_.get<std::string>("model.init");
+        if (file.empty() || flags_.resume) return model;
+        const ImportOptions options{config_.get<bool>("model.reset_head")};
+        init_line_ = "init     " + file + ": " + to_string(load_weights(*model, file, options));
+        return model;
+    }
+
+    void introduce() {
+        announce(config_, experiment_, loader_.samples(), state_, *progress_);
+        if (!init_line_.empty()) progress_->line(init_line_);
+    }
+
     std::int64_t steps_in(std::int64_t batches) const {
         if (batches >= accum_) return batches / accum_;
         throw Error("C09",
@@ -294,6 +310,7 @@ private:
     std::int64_t accum_, epochs_;
     DataLoader loader_;
     std::int64_t steps_per_epoch_;
+    std::string init_line_;  // what model.init gave
     TrainingState state_;
     std::optional<RunFolder> run_;  // none in a dry run
     std::optional<Progress> progress_;

@@ -39,9 +39,10 @@ void each_tensor(const TrainingState& state, const Visit& visit) {
 
 }  // namespace
 
-TrainingState new_training_state(const Config& config, std::int64_t steps_per_epoch) {
+TrainingState new_training_state(const Config& config, std::int64_t steps_per_epoch,
+                                 std::unique_ptr<Classifier> model) {
     TrainingState state;
-    state.model = new_model(config);
+    state.model = std::move(model);
     move_to(*state.model, device_of(config.get<std::string>("train.device")), DType::F32);
     ParamStoreOptions options;
     options.weight_decay = config.get<double>("optim.weight_decay");

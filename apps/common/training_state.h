@@ -36,8 +36,9 @@ struct TrainingState {
     std::int64_t steps() const { return optimizer->steps(); }
 };
 
-/// Builds all of it from a completed config. `steps_per_epoch` counts optimizer steps.
-TrainingState new_training_state(const Config& config, std::int64_t steps_per_epoch);
+/// Builds all of it around `model` from a completed config. `steps_per_epoch` counts optimizer steps.
+TrainingState new_training_state(const Config& config, std::int64_t steps_per_epoch,
+                                 std::unique_ptr<Classifier> model);
 
 /// A checkpoint of the state, and the tensors that it borrows from.
 struct StateSnapshot {

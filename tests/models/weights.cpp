@@ -188,13 +188,13 @@ TEST_CASE("weights that do not fit are refused by name") {
                  [](const std::string& n) { return n == "norm.bias" ? std::string() : n; });
     const Error missing = error_of(*tiny(0), file.path);
     CHECK(missing.code() == "K04");
-    CHECK(mentions(missing, "1 tensors are missing: norm.bias"));
+    CHECK(mentions(missing, "1 tensor is missing: norm.bias"));
 
     save_renamed(*model, file.path,
                  [](const std::string& n) { return n == "norm.bias" ? "norm.beta" : n; });
     const Error unknown = error_of(*tiny(0), file.path);
     CHECK(unknown.code() == "K04");
-    CHECK(mentions(unknown, "1 are unknown: norm.beta"));
+    CHECK(mentions(unknown, "1 tensor is unknown: norm.beta"));
 
     save_weights(*make_model("cvt_28", {}), file.path);
     CHECK(error_of(*tiny(0), file.path).exit() == Exit::Checkpoint);

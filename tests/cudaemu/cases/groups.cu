@@ -1,5 +1,7 @@
-// Threads that work together: shuffles, votes, barriers, atomics, cooperative groups.
+// Threads that work together: shuffles, votes, barriers, cooperative groups.
 #include <cooperative_groups.h>
+
+#include <algorithm>
 
 #include "tests/cudaemu/cases/case.h"
 
@@ -111,47 +113,46 @@ CASE(early_exit_and_partial_syncwarp) {
     for (int t = 0; t < 64; t++) EXPECT(o[t] == ((t & 31) < 12 ? 63 - t + 10 + 12 : 10));
 }
 
-__global__ void update(unsigned* u, int* i, float* f, double* d, unsigned long long* l) {
-    const int t = blockIdx.x * blockDim.x + threadIdx.x;
-    atomicAdd(u, 1u);
-    atomicOr(u + 1, 1u << (t & 31));
-    atomicXor(u + 2, t);
-    atomicInc(u + 3, 6);
-    atomicExch(u + 4, 7u);
-    unsigned old = u[5], assumed;
-    do {
-        assumed = old;
-        old = atomicCAS(u + 5, assumed, assumed + 2);
-    } while (old != assumed);
-
-    atomicMax(i, t);
-    atomicMin(i + 1, -t);
-    atomicAdd(f, 0.5f);
-    atomicAdd(d, 0.25);
-    atomicAdd(l, 1ull << 33);
-
-    __shared__ int s;
-    if (!threadIdx.x) s = 0;
-    __syncthreads();
-    atomicAdd(&s, threadIdx.x);
-    __syncthreads();
-    if (!threadIdx.x) atomicAdd(i + 2, s);
+// What barriers and warps can compute on the way.
+__global__ void reduce_bits(int* out) {
+    const int t = threadIdx.x, v = (t * 37) % 64 - 20;
+    int* o = out + 8 * t;
+    o[0] = __syncthreads_count(v < 0);
+    o[1] = __syncthreads_and(v > -21) * 2 + __syncthreads_or(v == 43);
+    o[2] = __reduce_min_sync(~0u, v);
+    o[3] = __reduce_max_sync(~0u, v);
+    o[4] = int(__reduce_max_sync(~0u, unsigned(v)));
+    o[5] = int(__reduce_xor_sync(~0u, unsigned(v)));
+    int all;
+    o[6] = int(__match_all_sync(~0u, t / 32, &all)) + all;
+    o[7] = int(__match_any_sync(~0u, (long long)(t % 4) << 40));
 }
 
-CASE(atomics) {
-    DeviceArray<unsigned> U(std::vector<unsigned>(6));
-    DeviceArray<int> I(std::vector<int>(3));
-    DeviceArray<float> F(std::vector<float>(1));
-    DeviceArray<double> D(std::vector<double>(1));
-    DeviceArray<unsigned long long> L(std::vector<unsigned long long>(1));
-    update<<<8, 128>>>(U, I, F, D, L);
-    unsigned all = 0;
-    for (unsigned t = 0; t < 1024; t++) all ^= t;
-    EXPECT(U.get() == (std::vector<unsigned>{1024, ~0u, all, 1024 % 7, 7, 2048}));
-    EXPECT(I.get() == (std::vector<int>{1023, -1023, 8 * 127 * 64}));
-    EXPECT(F.get()[0] == 512);
-    EXPECT(D.get()[0] == 256);
-    EXPECT(L.get()[0] == 1024ull << 33);
+CASE(barrier_and_warp_reductions) {
+    DeviceArray<int> out(64 * 8);
+    reduce_bits<<<1, 64>>>(out);
+    auto o = out.get();
+    auto value = [](int t) { return (t * 37) % 64 - 20; };
+    int negative = 0;
+    for (int t = 0; t < 64; t++) negative += value(t) < 0;
+    for (int t = 0; t < 64; t++) {
+        int low = 1000, high = -1000;
+        unsigned top = 0, bits = 0;
+        for (int k = t / 32 * 32; k < t / 32 * 32 + 32; k++) {
+            low = std::min(low, value(k));
+            high = std::max(high, value(k));
+            top = std::max(top, unsigned(value(k)));
+            bits ^= unsigned(value(k));
+        }
+        EXPECT(o[8 * t] == negative);
+        EXPECT(o[8 * t + 1] == 3);
+        EXPECT(o[8 * t + 2] == low);
+        EXPECT(o[8 * t + 3] == high);
+        EXPECT(unsigned(o[8 * t + 4]) == top);
+        EXPECT(unsigned(o[8 * t + 5]) == bits);
+        EXPECT(o[8 * t + 6] == -1 + 1);
+        EXPECT(unsigned(o[8 * t + 7]) == 0x11111111u << (t % 4));
+    }
 }
 
 __global__ void use_tiles(int* out) {

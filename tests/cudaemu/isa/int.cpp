@@ -481,7 +481,8 @@ Form extended(const std::string& op, const ptx::Instr& in, Instruction& I, Type 
 
 bool decode_int(Decoder& d, const ptx::Instr& in, Instruction& I) {
     const std::string& op = in.parts[0];
-    const Type t = ptx::parse_type(in.parts.back());
+    const bool mode_last = op == "prmt";  // prmt.b32.f4e
+    const Type t = mode_last ? Type::B32 : ptx::parse_type(in.parts.back());
     if (!is_int_type(t)) return false;
     const int w = ptx::type_size(t) == 8 ? 8 : 4;
     Form form = extended(op, in, I, t, w);
