@@ -1,5 +1,5 @@
-# Script: writes a .cpp with an aborting definition of each of a library's functions (FUNCTIONS, a name
-# a line) that SOURCES do not write.
+# Script: writes a .cpp with an aborting definition of each of a library's functions (FUNCTIONS, a
+# name a line) that SOURCES do not write.
 file(STRINGS "${FUNCTIONS}" functions)
 foreach(source IN LISTS SOURCES)
     file(READ "${source}" text)

@@ -11,7 +11,7 @@ using namespace fovea::cudaemu::blas;
 
 namespace {
 
-// ---- the opaque descriptors ---------------------------------------------------------------------------
+// ---- the opaque descriptors ---------------------------------------------------------------------
 
 struct Layout {
     cudaDataType type;
@@ -55,7 +55,7 @@ cublasStatus_t set_field(T& field, const void* value, size_t bytes) {
     return CUBLAS_STATUS_SUCCESS;
 }
 
-// ---- a call -------------------------------------------------------------------------------------------
+// ---- a call -------------------------------------------------------------------------------------
 
 uint64_t rows(const Layout& l, cublasOperation_t op) { return op == CUBLAS_OP_N ? l.rows : l.cols; }
 uint64_t cols(const Layout& l, cublasOperation_t op) { return op == CUBLAS_OP_N ? l.cols : l.rows; }
@@ -150,7 +150,7 @@ const char* cublasLtGetStatusName(cublasStatus_t s) {
 }
 const char* cublasLtGetStatusString(cublasStatus_t s) { return cublasLtGetStatusName(s); }
 
-// ---- layouts ------------------------------------------------------------------------------------------
+// ---- layouts ------------------------------------------------------------------------------------
 
 cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t l, size_t bytes,
                                                  cudaDataType type, uint64_t r, uint64_t c,
@@ -184,7 +184,7 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t p,
     }
 }
 
-// ---- descriptions -------------------------------------------------------------------------------------
+// ---- descriptions -------------------------------------------------------------------------------
 
 cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t d, size_t bytes,
                                                cublasComputeType_t compute, cudaDataType scale) {
@@ -236,7 +236,7 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p,
     }
 }
 
-// ---- preferences: there is one algorithm ----------------------------------------------------------------
+// ---- preferences: there is one algorithm --------------------------------------------------------
 
 cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t p, size_t bytes) {
     memset(static_cast<void*>(p), 0, bytes);

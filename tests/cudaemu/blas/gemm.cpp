@@ -12,7 +12,7 @@ cudaError_t cudaemu_enqueue(cudaStream_t s, const std::function<void()>* f);
 
 namespace fovea::cudaemu::blas {
 
-// ---- elements ---------------------------------------------------------------------------------------
+// ---- elements -----------------------------------------------------------------------------------
 
 size_t type_bytes(cudaDataType t) {
     switch (t) {
@@ -75,7 +75,7 @@ double at(const Matrix& m, int64_t i, int64_t j) {
     return load(m.p, m.type, i * m.row_step + j * m.col_step);
 }
 
-// ---- the sums ---------------------------------------------------------------------------------------
+// ---- the sums -----------------------------------------------------------------------------------
 
 // f(begin, end) over 0..n, on several threads if there is enough work.
 void parallel(int64_t n, int64_t work, const std::function<void(int64_t, int64_t)>& f) {
@@ -139,7 +139,7 @@ double sum_in_fp64(const Product& p, int64_t i, int64_t j) {
     return s;
 }
 
-// ---- the epilogue -----------------------------------------------------------------------------------
+// ---- the epilogue -------------------------------------------------------------------------------
 
 constexpr double kGeluScale = 0.7978845608028654, kGeluCube = 0.044715;  // sqrt(2 / pi)
 
@@ -192,7 +192,7 @@ void sum_operands(const Product& p) {
         }
 }
 
-// ---- pointers ---------------------------------------------------------------------------------------
+// ---- pointers -----------------------------------------------------------------------------------
 
 bool is_good(const Matrix& m, int64_t rows, int64_t cols, const char* what) {
     if (rows <= 0 || cols <= 0) return true;

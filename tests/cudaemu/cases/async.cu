@@ -44,7 +44,7 @@ std::vector<Bf16> random_bf16(size_t n, unsigned seed) {
     return std::vector<Bf16>(v.begin(), v.end());
 }
 
-// ---- a product with three stages in flight ---------------------------------------------------------
+// ---- a product with three stages in flight ------------------------------------------------------
 
 constexpr int kTile = 64, kDepth = 32, kStages = 3;
 
@@ -112,10 +112,10 @@ CASE(pipelined_product) {
     EXPECT(near(C.get(), product(a, b_rows, M, N, K), 1e-4f));
 }
 
-// ---- attention -------------------------------------------------------------------------------------
+// ---- attention ----------------------------------------------------------------------------------
 
-// Causal attention, 64 channels, 64 queries a block (16 a warp), with an online softmax over blocks of
-// 64 keys (Dao 2023). Q, K, V, O (heads, T, 64); lse (heads, T).
+// Causal attention, 64 channels, 64 queries a block (16 a warp), with an online softmax over blocks
+// of 64 keys (Dao 2023). Q, K, V, O (heads, T, 64); lse (heads, T).
 __global__ void attention(const Bf16* Q, const Bf16* K, const Bf16* V, Bf16* O, float* lse, int T,
                           float scale) {
     __shared__ __align__(16) Bf16 q_tile[64][72], k_tile[2][64][72], v_tile[2][64][72];
@@ -248,7 +248,7 @@ CASE(flash_attention) {
     EXPECT(lse_error < 1e-3);
 }
 
-// ---- the functions of <cuda_pipeline.h>, and hand-written spellings ----------------------------------
+// ---- the functions of <cuda_pipeline.h>, and hand-written spellings -----------------------------
 
 __global__ void use_pipeline(const float* in, float* out) {
     __shared__ __align__(16) float s[2][128];

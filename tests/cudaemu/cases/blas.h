@@ -12,7 +12,8 @@
         if (status_ != CUBLAS_STATUS_SUCCESS) expect(false, #call, __LINE__); \
     } while (0)
 
-/// op(A)[i, p] op(B)[p, j] summed over p, with op(A) = A^T: A (k, m), B (k, n), C (m, n), all by columns.
+/// op(A)[i, p] op(B)[p, j] summed over p, with op(A) = A^T: A (k, m), B (k, n), C (m, n), all by
+/// columns.
 template <class T>
 std::vector<float> product_tn(const std::vector<T>& a, const std::vector<T>& b, int m, int n,
                               int k) {

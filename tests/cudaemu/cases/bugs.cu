@@ -1,5 +1,6 @@
-// Programs with one bug each. The emulator must report it, or, where the symptom of the bug is a wrong
-// result, show one. Each runs in a process of its own: errors of a device stay until the process ends.
+// Programs with one bug each. The emulator must report it, or, where the symptom of the bug is a
+// wrong result, show one. Each runs in a process of its own: errors of a device stay until the
+// process ends.
 #include <cassert>
 
 #include "tests/cudaemu/cases/case.h"
@@ -11,7 +12,7 @@ struct Bug {
     bool (*run)();       // true: the result is wrong
 };
 
-// ---- shared memory --------------------------------------------------------------------------------
+// ---- shared memory ------------------------------------------------------------------------------
 
 __global__ void no_barrier(float* out) {
     __shared__ float s[256];
@@ -43,7 +44,7 @@ __global__ void no_wait_for_copy(const float* in, float* out) {
     for (int i = 0; i < 4; i++) out[threadIdx.x * 4 + i] = s[threadIdx.x * 4 + i];
 }
 
-// ---- global memory --------------------------------------------------------------------------------
+// ---- global memory ------------------------------------------------------------------------------
 
 __global__ void copy(const float* in, float* out) { out[threadIdx.x] = in[threadIdx.x]; }
 
@@ -51,7 +52,7 @@ __global__ void copy_vector(const float* in, float4* out) {
     out[threadIdx.x] = *reinterpret_cast<const float4*>(in + 4 * threadIdx.x);
 }
 
-// ---- barriers and assertions ----------------------------------------------------------------------
+// ---- barriers and assertions --------------------------------------------------------------------
 
 // The lanes that skip the barrier wait for those that wait at it.
 __global__ void divergent_barrier(volatile float* out) {
@@ -66,7 +67,7 @@ __global__ void divergent_barrier(volatile float* out) {
 
 __global__ void fail_assertion(int n) { assert(int(threadIdx.x) < n); }
 
-// ---- streams --------------------------------------------------------------------------------------
+// ---- streams ------------------------------------------------------------------------------------
 
 // One stream writes, another (or the same) reads back to pinned memory.
 bool reads_too_early(bool same_stream, bool wait) {
@@ -184,12 +185,13 @@ bool is_found(const char* program, const Bug& bug) {
 }
 
 int main(int argc, char** argv) {
+    if (argc > 1) {
+        for (const Bug& bug : kBugs)
+            if (std::string(argv[1]) == bug.name) return run_bug(bug);
+        return 2;
+    }
     int failed = 0;
     for (const Bug& bug : kBugs) {
-        if (argc > 1) {
-            if (std::string(argv[1]) == bug.name) return run_bug(bug);
-            continue;
-        }
         const bool found = is_found(argv[0], bug);
         std::printf("%s %s\n", found ? "PASS" : "FAIL", bug.name);
         failed += !found;

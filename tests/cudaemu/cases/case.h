@@ -30,17 +30,19 @@ inline void expect(bool holds, const char* what, int where) {
     if (++failures <= 5) std::printf("  %d: %s\n", where, what);
 }
 
-/// Runs the cases, or the one that is named on the command line. The exit status says whether all passed.
+/// Runs the cases, or the one that is named on the command line. The exit status says whether all
+/// passed.
 inline int run_cases(int argc, char** argv) {
-    int failed = 0;
+    int ran = 0, failed = 0;
     for (const Case& c : all_cases()) {
         if (argc > 1 && std::string(argv[1]) != c.name) continue;
+        ran++;
         failures = 0;
         c.run();
         std::printf("%s %s\n", failures ? "FAIL" : "PASS", c.name);
         failed += failures != 0;
     }
-    return failed != 0;
+    return failed != 0 || ran == 0;
 }
 
 #define CASE(name)                                                                        \

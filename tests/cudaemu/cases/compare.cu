@@ -115,7 +115,7 @@ CASE(s64) { check<long long>({0, 1, -1, INT64_MAX, INT64_MIN, 1ll << 32}); }
 CASE(u64) { check<unsigned long long>({0, 1, ~0ull, 1ull << 32, 1ull << 63}); }
 CASE(s16) { check<short>({0, 1, -1, 32767, -32768}); }
 
-// ---- two 16-bit numbers -----------------------------------------------------------------------------
+// ---- two 16-bit numbers -------------------------------------------------------------------------
 
 // Bits of a function that compares both halves at once.
 #define PAIR_FUNCTIONS(X)                    \
@@ -179,7 +179,7 @@ void check_pairs() {
 CASE(f16x2) { check_pairs<__half2, __half>(); }
 CASE(bf16x2) { check_pairs<__nv_bfloat162, __nv_bfloat16>(); }
 
-// ---- combined with a predicate; a predicate and its complement; testp -------------------------------
+// ---- combined with a predicate; a predicate and its complement; testp ---------------------------
 
 __global__ void combine(u* out) {
     const int t = threadIdx.x;

@@ -1,4 +1,5 @@
-// A large body of code that was not written for the emulator: CUB's block-wide and device-wide functions.
+// A large body of code that was not written for the emulator: CUB's block-wide and device-wide
+// functions.
 #include <algorithm>
 #include <cub/cub.cuh>
 #include <numeric>

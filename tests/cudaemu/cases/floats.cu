@@ -12,7 +12,7 @@ using u = unsigned;
 using Half = __half;
 using Bf16 = __nv_bfloat16;
 
-// ---- conversions ---------------------------------------------------------------------------------
+// ---- conversions --------------------------------------------------------------------------------
 
 u bits(float x) { return std::bit_cast<u>(x); }
 
@@ -31,7 +31,8 @@ float upward(double x) {
     return double(f) < x ? std::nextafter(f, INFINITY) : f;
 }
 
-// OP(on the device, on the host). The conversions to 16 and 8 bits have host versions in CUDA's headers.
+// OP(on the device, on the host). The conversions to 16 and 8 bits have host versions in CUDA's
+// headers.
 #define CONVERSIONS(OP)                                                                            \
     OP(__half_as_ushort(__float2half_rn(x)), __half_as_ushort(__float2half_rn(x)))                 \
     OP(__half_as_ushort(__float2half_rz(x)), __half_as_ushort(__float2half_rz(x)))                 \
@@ -106,7 +107,7 @@ CASE(conversions) {
     }
 }
 
-// ---- 16-bit arithmetic ---------------------------------------------------------------------------
+// ---- 16-bit arithmetic --------------------------------------------------------------------------
 
 // ptxas also takes the modifier behind the type.
 __device__ __half2 fma_then_relu(__half2 x, __half2 y, __half2 z) {
@@ -178,7 +179,7 @@ CASE(half_and_bf16_arithmetic) {
     }
 }
 
-// ---- elementary functions ------------------------------------------------------------------------
+// ---- elementary functions -----------------------------------------------------------------------
 
 // x is a float on the device and a double on the host, f its magnitude.
 #define FUNCTIONS(OP)                                     \

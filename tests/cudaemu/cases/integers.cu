@@ -9,7 +9,7 @@ using u16 = unsigned short;
 using u64 = unsigned long long;
 using i64 = long long;
 
-// ---- instructions without a C++ name, and what they mean -------------------------------------------
+// ---- instructions without a C++ name, and what they mean ----------------------------------------
 
 #define ASM1(name, text)                         \
     __device__ u name(u x) {                     \
@@ -120,7 +120,8 @@ u reversed(u x) {
     return r;
 }
 
-// A selector is a nibble: which of the 8 bytes, and in its top bit whether to spread the byte's sign.
+// A selector is a nibble: which of the 8 bytes, and in its top bit whether to spread the byte's
+// sign.
 u permuted(u x, u y, u selector) {
     const u64 bytes = u64(y) << 32 | x;
     u r = 0;
@@ -167,7 +168,7 @@ u bytes_from(u x, u y, F source) {
 
 bool overflows(u x, u y) { return x == 0x80000000u && y == ~0u; }  // INT_MIN / -1
 
-// ---- the table: OP(on the device, on the host); q is the pair (x, y) ------------------------------
+// ---- the table: OP(on the device, on the host); q is the pair (x, y) ----------------------------
 
 #define INTEGER_OPS(OP)                                                                        \
     OP(__umulhi(x, y), u64(x) * y >> 32)                                                       \

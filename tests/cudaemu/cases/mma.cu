@@ -1,4 +1,5 @@
-// mma.sync in every format, on fragments loaded by hand from the documented layouts; ldmatrix, movmatrix.
+// mma.sync in every format, on fragments loaded by hand from the documented layouts; ldmatrix,
+// movmatrix.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -36,7 +37,7 @@ std::vector<T> transposed(const std::vector<T>& a, int rows, int cols) {
     return b;
 }
 
-// ---- a product in 16-bit formats, operands through shared memory and ldmatrix ---------------------
+// ---- a product in 16-bit formats, operands through shared memory and ldmatrix -------------------
 
 __device__ unsigned shared_address(const void* p) {
     return static_cast<unsigned>(__cvta_generic_to_shared(p));
@@ -131,7 +132,7 @@ CASE(f16_accumulators) {
     EXPECT(near(std::vector<float>(c.begin(), c.end()), product(a, b, 16, 8, 8), 2e-3f));
 }
 
-// ---- tf32 and f64 ---------------------------------------------------------------------------------
+// ---- tf32 and f64 -------------------------------------------------------------------------------
 
 __global__ void multiply_tf32(const float* A, const float* B, float* C) {
     const int g = group(), t = thread();
@@ -180,7 +181,7 @@ CASE(f64) {
         }
 }
 
-// ---- integers: 32 bytes, or 64 nibbles, along k ---------------------------------------------------
+// ---- integers: 32 bytes, or 64 nibbles, along k -------------------------------------------------
 
 #define MMA_INTEGER(shape_and_types)                                                  \
     asm volatile("mma.sync.aligned." shape_and_types                                  \
@@ -231,7 +232,7 @@ CASE(s8) { check_integers<kS8>(); }
 CASE(s4) { check_integers<kS4>(); }
 CASE(u4) { check_integers<kU4>(); }
 
-// ---- movmatrix ------------------------------------------------------------------------------------
+// ---- movmatrix ----------------------------------------------------------------------------------
 
 __global__ void transpose_in_registers(const unsigned short* A, unsigned short* B) {
     unsigned b;

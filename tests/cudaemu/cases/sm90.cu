@@ -1,4 +1,5 @@
-// What sm_90 adds: mbarriers, bulk copies, clusters, stmatrix, elect, fp8 and larger f64 tensor products.
+// What sm_90 adds: mbarriers, bulk copies, clusters, stmatrix, elect, fp8 and larger f64 tensor
+// products.
 #include <cooperative_groups.h>
 #include <cuda_fp8.h>
 
@@ -10,7 +11,7 @@ __device__ unsigned shared_address(const void* p) {
     return static_cast<unsigned>(__cvta_generic_to_shared(p));
 }
 
-// ---- mbarriers ------------------------------------------------------------------------------------
+// ---- mbarriers ----------------------------------------------------------------------------------
 
 __device__ void init(uint64_t* barrier, int count) {
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(count));
@@ -107,7 +108,7 @@ CASE(producer_and_consumer) {
         for (int i = 0; i < 32; i++) EXPECT(o[k * 32 + i] == a[k * 32 + 31 - i]);
 }
 
-// ---- clusters -------------------------------------------------------------------------------------
+// ---- clusters -----------------------------------------------------------------------------------
 
 __global__ void __cluster_dims__(4, 1, 1) read_the_neighbour(int* out) {
     __shared__ int s[64];
@@ -128,7 +129,7 @@ CASE(distributed_shared_memory) {
         for (int i = 0; i < 64; i++) EXPECT(o[b * 64 + i] == (b % 4 + 1) % 4 * 1000 + i);
 }
 
-// ---- single instructions --------------------------------------------------------------------------
+// ---- single instructions ------------------------------------------------------------------------
 
 __global__ void store_transposed(unsigned short* out) {
     __shared__ __align__(16) unsigned short s[8][8];
@@ -200,7 +201,7 @@ CASE(atomics_of_128_bits) {
     EXPECT(w[0].x == 5 && w[0].y == 6);
 }
 
-// ---- tensor products ------------------------------------------------------------------------------
+// ---- tensor products ----------------------------------------------------------------------------
 
 // A (16, 32) by rows, B (32, 8) by columns, four numbers to a word.
 __global__ void multiply_fp8(const unsigned* A, const unsigned* B, float* C) {

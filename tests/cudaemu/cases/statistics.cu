@@ -1,5 +1,5 @@
-// What CUDAEMU_STATS writes, for kernels whose traffic can be counted by hand. The program runs itself
-// once more, as the statistics come when a process ends.
+// What CUDAEMU_STATS writes, for kernels whose traffic can be counted by hand. The program runs
+// itself once more, as the statistics come when a process ends.
 #include <cuda_bf16.h>
 #include <mma.h>
 #include <unistd.h>

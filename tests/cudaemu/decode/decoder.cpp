@@ -10,7 +10,7 @@ using ptx::Type;
 
 constexpr u16 kResolved = 0x8000;  // Instruction::flags: the target is a program counter already
 
-// ---- places ---------------------------------------------------------------------------------------
+// ---- places -------------------------------------------------------------------------------------
 
 Decoder::Decoder(KernelImage& image, Program& prog, ModuleImage& module)
     : image_(image), prog_(prog), module_(module), fn_(*prog.fn) {
@@ -90,7 +90,7 @@ u32 Decoder::sreg_slot(const std::string& name) {
     return sregs_[name] = s;
 }
 
-// ---- variables ------------------------------------------------------------------------------------
+// ---- variables ----------------------------------------------------------------------------------
 
 u64 Decoder::var_address(const ptx::Var* v) {
     auto offset = [&](const std::unordered_map<const ptx::Var*, u32>& offsets) {
@@ -128,7 +128,7 @@ u32 Decoder::param_offset(const ptx::Var* v) {
     return it->second;
 }
 
-// ---- operands -------------------------------------------------------------------------------------
+// ---- operands -----------------------------------------------------------------------------------
 
 int Decoder::reg_width(const Op& o) const {
     return o.kind == Operand::Reg ? std::max(4, ptx::type_size(reg_type(o.reg))) : 4;
@@ -216,7 +216,7 @@ u32 Decoder::label(const Op& o) {
     die("undefined label " + o.name + " in " + fn_.name);
 }
 
-// ---- instructions ---------------------------------------------------------------------------------
+// ---- instructions -------------------------------------------------------------------------------
 
 void Decoder::unsupported(const ptx::Instr& in, const char* why) {
     const auto& lines = prog_.mod->lines;

@@ -9,7 +9,7 @@ namespace fovea::cudaemu {
 using ptx::Operand;
 using ptx::Space;
 
-// ---- loading --------------------------------------------------------------------------------------
+// ---- loading ------------------------------------------------------------------------------------
 
 static u64 symbol_value(const ptx::Module& m, const std::string& name, const std::string& user) {
     const auto global = m.globals.find(name);
@@ -44,7 +44,7 @@ std::unique_ptr<ModuleImage> load_module(std::string text) {
     return image;
 }
 
-// ---- kernels --------------------------------------------------------------------------------------
+// ---- kernels ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -97,7 +97,8 @@ std::vector<const ptx::Var*> shared_variables(const std::vector<const ptx::Funct
     return out;
 }
 
-// Static variables one behind the other, then dynamic shared memory, where all unsized arrays begin.
+// Static variables one behind the other, then dynamic shared memory, where all unsized arrays
+// begin.
 void place_shared(KernelImage& image, const std::vector<const ptx::Function*>& functions) {
     u32 top = kSharedStart, dynamic_align = 16;
     const auto variables = shared_variables(functions);

@@ -47,7 +47,8 @@ enum class Class : u8 {
     Count
 };
 
-// Operands are slots: byte offsets into the frame's registers or, with the top bit, into the constants.
+// Operands are slots: byte offsets into the frame's registers or, with the top bit, into the
+// constants.
 constexpr u32 kConstBit = 0x80000000u;
 constexpr u32 kNoSlot = 0x7fffffffu;
 

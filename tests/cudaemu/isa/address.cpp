@@ -36,7 +36,8 @@ void exec_param_address(Context& c, const Instruction& I) {
     for_lanes(c.mask, [&](int i) { d[i] = u64(c.launch->params.data()) + u64(I.imm); });
 }
 
-// The same offset in the shared memory of another block of the cluster. sub: shared::cluster addresses.
+// The same offset in the shared memory of another block of the cluster. sub: shared::cluster
+// addresses.
 template <class T>
 void exec_mapa(Context& c, const Instruction& I) {
     T* d = slot<T>(c, I.o[0]);

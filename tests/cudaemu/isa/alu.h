@@ -1,5 +1,5 @@
-// Arithmetic on all lanes: F::f(a, b, ...) for each of them. Lanes that do not take part compute too,
-// which costs nothing, and keep their old value.
+// Arithmetic on all lanes: F::f(a, b, ...) for each of them. Lanes that do not take part compute
+// too, which costs nothing, and keep their old value.
 #pragma once
 
 #include <utility>

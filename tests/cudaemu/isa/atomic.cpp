@@ -19,7 +19,7 @@ const std::pair<const char*, Op> kOps[] = {
     {"add", Op::Add}, {"min", Op::Min}, {"max", Op::Max},   {"and", Op::And}, {"or", Op::Or},
     {"xor", Op::Xor}, {"inc", Op::Inc}, {"exch", Op::Exch}, {"cas", Op::Cas}, {"dec", Op::Dec}};
 
-// ---- the new value ------------------------------------------------------------------------------------
+// ---- the new value ------------------------------------------------------------------------------
 
 template <class T>
 T integer(Op op, T a, T b) {
@@ -90,10 +90,10 @@ T update(u64 addr, Op op, Type t, T operand, T replacement) {
     return old;
 }
 
-// ---- the instructions ---------------------------------------------------------------------------------
+// ---- the instructions ---------------------------------------------------------------------------
 
-// T in memory, lanes of type D. o[0..3]: destinations, if wanted; ext: an operand for each element, or
-// two for cas. sub: Op, sub2: Type.
+// T in memory, lanes of type D. o[0..3]: destinations, if wanted; ext: an operand for each element,
+// or two for cas. sub: Op, sub2: Type.
 template <class T, class D>
 void exec_atomic(Context& c, const Instruction& I) {
     Access x;

@@ -8,8 +8,8 @@ using ptx::Type;
 
 namespace {
 
-// o[0] the result of a reduction, o[1] the barrier's number, o[2] the count of threads, o[3] the predicate
-// to reduce. sub: BarOp.
+// o[0] the result of a reduction, o[1] the barrier's number, o[2] the count of threads, o[3] the
+// predicate to reduce. sub: BarOp.
 void exec_bar(Context& c, const Instruction& I) {
     const BarOp op = BarOp(I.sub);
     const u32* ids = slot<u32>(c, I.o[1]);
@@ -39,7 +39,7 @@ void exec_warp_bar(Context& c, const Instruction&) {
     if (c.check) c.block->race.warp_sync(int(c.warp->id));
 }
 
-// ---- clusters: block 0 counts the threads that arrive -------------------------------------------------
+// ---- clusters: block 0 counts the threads that arrive -------------------------------------------
 
 constexpr int kClusterClock = 15;  // the race detector's stand-in for a barrier
 

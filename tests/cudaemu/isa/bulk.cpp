@@ -10,8 +10,8 @@ namespace {
 
 enum Direction : u8 { kGlobalToShared, kSharedToGlobal, kSharedToShared };  // sub
 
-// ext: for each of destination, source and mbarrier a slot, its width and its offset; then the slot of the
-// size.
+// ext: for each of destination, source and mbarrier a slot, its width and its offset; then the slot
+// of the size.
 struct AddressOperand {
     u32 slot = kNoSlot, wide = 0, offset = 0;
 };

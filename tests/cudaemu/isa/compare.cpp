@@ -9,7 +9,7 @@ using ptx::Type;
 
 namespace {
 
-// ---- relations --------------------------------------------------------------------------------------
+// ---- relations ----------------------------------------------------------------------------------
 
 enum Relation {
     kEq,
@@ -64,7 +64,7 @@ bool holds(Relation r, T a, T b) {
     }
 }
 
-// ---- one number a lane ------------------------------------------------------------------------------
+// ---- one number a lane --------------------------------------------------------------------------
 
 enum Combine : u8 { kPlain, kAnd, kOr, kXor };  // sub: with the predicate o[4]
 u32 combined(Context& c, const Instruction& I, u32 r) {
@@ -159,7 +159,7 @@ ExecFn function(Type t, Relation r, bool set, bool flush) {
     });
 }
 
-// ---- two 16-bit numbers a lane: sub2 is the relation ------------------------------------------------
+// ---- two 16-bit numbers a lane: sub2 is the relation --------------------------------------------
 
 template <class H>
 bool half_holds(const Instruction& I, u32 a, u32 b, int half) {
@@ -191,7 +191,7 @@ void exec_setp_x2(Context& c, const Instruction& I) {
     set_pred(c, I.o[1], high);
 }
 
-// ---- testp ------------------------------------------------------------------------------------------
+// ---- testp --------------------------------------------------------------------------------------
 
 const char* const kTests[] = {"finite", "infinite", "number", "notanumber", "normal", "subnormal"};
 

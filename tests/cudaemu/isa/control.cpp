@@ -1,4 +1,5 @@
-// Branches, calls, fences; and what the device's runtime library offers: printf, assert, malloc, free.
+// Branches, calls, fences; and what the device's runtime library offers: printf, assert, malloc,
+// free.
 #include <mutex>
 
 #include "tests/cudaemu/decode/decoder.h"
@@ -18,7 +19,7 @@ void exec_trap(Context& c, const Instruction&) {
     violation(c, std::countr_zero(c.mask), kErrLaunchFailure, "trap instruction executed");
 }
 
-// ---- the runtime library ------------------------------------------------------------------------------
+// ---- the runtime library ------------------------------------------------------------------------
 
 // Argument k of the call, for one lane.
 u64 argument(Context& c, const Instruction& I, int lane, size_t k) {
@@ -164,7 +165,7 @@ ExecFn library_function(const std::string& name) {
     return nullptr;
 }
 
-// ---- decoding -----------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------
 
 // call (results), function, (arguments)
 bool decode_call(Decoder& d, const ptx::Instr& in, Instruction& I) {

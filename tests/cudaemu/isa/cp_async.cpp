@@ -10,8 +10,8 @@ using ptx::Type;
 
 namespace {
 
-// o[5] + imm the destination, o[0] + ext the source, o[1] how many bytes of it are read (the rest becomes
-// zero), o[2] a predicate to read none; esz: bytes.
+// o[5] + imm the destination, o[0] + ext the source, o[1] how many bytes of it are read (the rest
+// becomes zero), o[2] a predicate to read none; esz: bytes.
 void exec_cp_async(Context& c, const Instruction& I) {
     const u32 bytes = I.esz;
     u64 to[kWarp], from[kWarp];

@@ -57,7 +57,7 @@ double value(double f) { return f; }
 double value(f16 h) { return f16_to_f32(h.v); }
 double value(bf16 h) { return bf16_to_f32(h.v); }
 
-// ---- from integers ------------------------------------------------------------------------------------
+// ---- from integers ------------------------------------------------------------------------------
 
 template <class D, class S>
 void exec_int_to_int(Context& c, const Instruction& I) {
@@ -101,7 +101,7 @@ void exec_int_to_half(Context& c, const Instruction& I) {
     });
 }
 
-// ---- from floats ----------------------------------------------------------------------------------------
+// ---- from floats --------------------------------------------------------------------------------
 
 // Saturates always.
 template <class D, class S>
@@ -172,7 +172,7 @@ void exec_float_to_float(Context& c, const Instruction& I) {
     });
 }
 
-// ---- pairs ----------------------------------------------------------------------------------------------
+// ---- pairs --------------------------------------------------------------------------------------
 
 // o[0] = {upper: o[1], lower: o[2]}, in f16 or bf16.
 template <bool is_bf16>
@@ -243,7 +243,7 @@ void exec_pack_integers(Context& c, const Instruction& I) {
     });
 }
 
-// ---- selection ------------------------------------------------------------------------------------------
+// ---- selection ----------------------------------------------------------------------------------
 
 template <class D>
 ExecFn to_int(Type s) {

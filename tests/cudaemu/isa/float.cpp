@@ -13,7 +13,7 @@ namespace {
 
 float saturate(float r) { return r > 0 ? (r < 1 ? r : 1.0f) : 0.0f; }  // NaN -> 0
 
-// ---- the operations, on float or double -------------------------------------------------------------
+// ---- the operations, on float or double ---------------------------------------------------------
 
 #define UNARY(name, expression) \
     struct name {               \
@@ -75,7 +75,7 @@ struct Modified {
     }
 };
 
-// ---- directed rounding: sub is the operation, sub2 the direction ------------------------------------
+// ---- directed rounding: sub is the operation, sub2 the direction --------------------------------
 
 enum DirectedOp : u8 { kAdd, kSub, kMul, kFma, kDiv, kRcp, kSqrt, kNone };
 enum DirectedFlags : u16 { kFtz = 1, kSat = 2 };
@@ -138,7 +138,7 @@ DirectedOp directed(const std::string& op) {
     return kNone;
 }
 
-// ---- selection --------------------------------------------------------------------------------------
+// ---- selection ----------------------------------------------------------------------------------
 
 struct Form {
     ExecFn fn = nullptr;

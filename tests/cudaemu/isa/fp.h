@@ -60,7 +60,7 @@ inline bool overflows_to_max(double x, Rnd r) {
     return std::isfinite(x) && (r == Rnd::RZ || (r == Rnd::RM && x > 0) || (r == Rnd::RP && x < 0));
 }
 
-// ---- 16 bits ----------------------------------------------------------------------------------------
+// ---- 16 bits ------------------------------------------------------------------------------------
 
 inline float f16_to_f32(u16 h) { return _cvtsh_ss(h); }
 inline u16 f32_to_f16_rn(float f) { return _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT); }
@@ -96,7 +96,7 @@ struct HalfBF16 {
     static constexpr u16 kOne = 0x3f80;
 };
 
-// ---- tf32 -------------------------------------------------------------------------------------------
+// ---- tf32 ---------------------------------------------------------------------------------------
 
 inline u32 f32_to_tf32(float f, Rnd r) {
     const u32 b = fbits(f);
@@ -108,7 +108,7 @@ inline u32 f32_to_tf32(float f, Rnd r) {
 /// What a tensor core looks at in a .tf32 operand.
 inline float tf32_operand(u32 b) { return bitsf(b & 0xffffe000u); }
 
-// ---- 8 bits -----------------------------------------------------------------------------------------
+// ---- 8 bits -------------------------------------------------------------------------------------
 
 inline float e4m3_to_f32(u8 v) {
     const int e = (v >> 3) & 15, m = v & 7;

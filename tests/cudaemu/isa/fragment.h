@@ -24,11 +24,13 @@ struct FragmentsOfMma {
     Fragment a, b, c;
 };
 
-/// mma.sync.mMnNkK for operands of `bits` bits, as the PTX ISA documents them; null if there are none.
+/// mma.sync.mMnNkK for operands of `bits` bits, as the PTX ISA documents them; null if there are
+/// none.
 const FragmentsOfMma* mma_fragments(int m, int n, int k, int bits);
 
-/// wmma: of our choice, as programs cannot look into them. The layout of m16n8k16 for 16 x 16 matrices, runs
-/// along the rows for others. Fragments with more elements than the matrix hold copies.
+/// wmma: of our choice, as programs cannot look into them. The layout of m16n8k16 for 16 x 16
+/// matrices, runs along the rows for others. Fragments with more elements than the matrix hold
+/// copies.
 const Fragment* wmma_fragment(int rows, int cols, int elements);
 
 /// Element `sub` of a register.

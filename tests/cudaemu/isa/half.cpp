@@ -13,8 +13,8 @@ enum Op { kAdd, kSub, kMul, kFma, kNeg, kAbs, kMin, kMax, kMinNan, kMaxNan, kEx2
 enum Flags : u16 { kSat = 1, kRelu = 2, kFtz = 4 };
 constexpr u16 kNan = 0x7fff;
 
-// Rounds so that a second rounding, to a narrower format, gives what one rounding would: to the neighbour
-// with an odd mantissa (Boldo and Melquiond 2008).
+// Rounds so that a second rounding, to a narrower format, gives what one rounding would: to the
+// neighbour with an odd mantissa (Boldo and Melquiond 2008).
 float round_to_odd(double d) {
     const float f = float(d);
     if (std::isinf(f) && std::isfinite(d)) return std::copysign(3.4028234663852886e38f, f);

@@ -18,7 +18,7 @@ using Wider = std::conditional_t<
     std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, i64, u64>,
                        std::conditional_t<std::is_signed_v<T>, i128, u128>>>;
 
-// ---- arithmetic: it wraps around --------------------------------------------------------------------
+// ---- arithmetic: it wraps around ----------------------------------------------------------------
 
 #define UNARY(name, expression) \
     struct name {               \
@@ -126,7 +126,7 @@ struct Dp2a {
     }
 };
 
-// ---- shifts and bits --------------------------------------------------------------------------------
+// ---- shifts and bits ----------------------------------------------------------------------------
 
 struct Shl {
     template <class T>
@@ -293,7 +293,7 @@ void exec_lop3(Context& c, const Instruction& I) {
     store_masked(slot<u32>(c, I.o[0]), t, c.mask);
 }
 
-// ---- extended precision -----------------------------------------------------------------------------
+// ---- extended precision -------------------------------------------------------------------------
 
 enum CarryOp : u8 { kCarryAdd, kCarrySub, kCarryMadLo, kCarryMadHi };
 enum CarryFlags : u16 { kUsesCarry = 1, kSetsCarry = 2 };
@@ -319,7 +319,7 @@ void exec_carry(Context& c, const Instruction& I) {
     });
 }
 
-// ---- selection --------------------------------------------------------------------------------------
+// ---- selection ----------------------------------------------------------------------------------
 
 template <class F>
 ExecFn unary(Type t) {

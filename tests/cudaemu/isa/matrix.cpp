@@ -1,5 +1,5 @@
-// 8 x 8 matrices of 16-bit numbers between shared memory and registers: ldmatrix, stmatrix, movmatrix.
-// In registers, lane 4 r + k holds elements 2 k and 2 k + 1 of row r.
+// 8 x 8 matrices of 16-bit numbers between shared memory and registers: ldmatrix, stmatrix,
+// movmatrix. In registers, lane 4 r + k holds elements 2 k and 2 k + 1 of row r.
 #include "tests/cudaemu/decode/decoder.h"
 #include "tests/cudaemu/machine/access.h"
 

@@ -14,7 +14,7 @@ Block* owner_of(Context& c, u32& offset) {
 
 namespace {
 
-// ---- the 64 bits ------------------------------------------------------------------------------------
+// ---- the 64 bits --------------------------------------------------------------------------------
 
 struct Mbarrier {
     u32 pending, expected;  // arrivals
@@ -74,7 +74,7 @@ void land_bulk_copies(Context& c, int lane, Block* b, u32 offset) {
     }
 }
 
-// ---- the instructions: o[5] the barrier ---------------------------------------------------------------
+// ---- the instructions: o[5] the barrier ---------------------------------------------------------
 
 // f(lane, block, offset) for each active lane.
 template <class F>
@@ -143,7 +143,8 @@ void exec_arrive(Context& c, const Instruction& I) {
     });
 }
 
-// Arrives once the lane's cp.async have landed. sub: noinc; without it, the count is raised by one first.
+// Arrives once the lane's cp.async have landed. sub: noinc; without it, the count is raised by one
+// first.
 void exec_cp_async_arrive(Context& c, const Instruction& I) {
     land_async_copies(c, -1);
     for_barriers(c, I, [&](int i, Block* b, u32 offset) {

@@ -6,9 +6,9 @@ namespace fovea::cudaemu {
 
 namespace {
 
-// The shapes that matter to speed: m16n8k16 and m16n8k8 with f16, bf16 or tf32 into f32. Over the 32
-// lanes, a register of A is a row-major tile of 8 x 8 (tf32: 8 x 4) elements; a register of B is the same of
-// the transpose. Sums as in exec_float (tensor.cpp).
+// The shapes that matter to speed: m16n8k16 and m16n8k8 with f16, bf16 or tf32 into f32. Over the
+// 32 lanes, a register of A is a row-major tile of 8 x 8 (tf32: 8 x 4) elements; a register of B is
+// the same of the transpose. Sums as in exec_float (tensor.cpp).
 template <Element type, int K>
 void exec_16x8(Context& c, const Instruction& I) {
     constexpr int W = type == Element::TF32 ? 4 : 8, kRegistersA = 2 * K / W, kRegistersB = K / W;

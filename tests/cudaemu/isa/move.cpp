@@ -15,7 +15,7 @@ struct Copy {
     }
 };
 
-// ---- vectors of small registers <-> a large one ------------------------------------------------------
+// ---- vectors of small registers <-> a large one -------------------------------------------------
 
 // {o[0], ..., o[N - 1]} = o[4], the lowest bits first.
 template <class T, int N>
@@ -99,7 +99,7 @@ bool decode_pack(Decoder& d, const ptx::Instr& in, Instruction& I, int bytes) {
     return I.fn != nullptr;
 }
 
-// ---- special registers, addresses -------------------------------------------------------------------
+// ---- special registers, addresses ---------------------------------------------------------------
 
 // One that changes: sub is its SR.
 template <class T>
@@ -147,7 +147,7 @@ bool decode_function_address(Decoder& d, const ptx::Instr& in, Instruction& I) {
     d.unsupported(in, "unknown symbol");
 }
 
-// ---- predicates -------------------------------------------------------------------------------------
+// ---- predicates ---------------------------------------------------------------------------------
 
 enum PredicateOp : u8 { kAnd, kOr, kXor, kNot, kMov };
 void exec_predicate(Context& c, const Instruction& I) {
@@ -175,7 +175,7 @@ bool decode_predicate(Decoder& d, const ptx::Instr& in, Instruction& I) {
     return false;
 }
 
-// ---- selection --------------------------------------------------------------------------------------
+// ---- selection ----------------------------------------------------------------------------------
 
 // o[0] = o[3] ? o[1] : o[2]
 template <class T>

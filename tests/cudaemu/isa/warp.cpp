@@ -19,12 +19,12 @@ void store(Context& c, T* d, const T* t) {
     for_lanes(c.mask, [&](int i) { d[i] = t[i]; });
 }
 
-// ---- shfl -----------------------------------------------------------------------------------------
+// ---- shfl ---------------------------------------------------------------------------------------
 
 enum ShflMode : u8 { kUp, kDown, kBfly, kIdx };
 
-// o[0] the value, o[1] whether the source was in range, o[2] what is sent, o[3] the distance or lane,
-// o[4] the clamp and, from bit 8, the segment mask. sub: ShflMode.
+// o[0] the value, o[1] whether the source was in range, o[2] what is sent, o[3] the distance or
+// lane, o[4] the clamp and, from bit 8, the segment mask. sub: ShflMode.
 void exec_shfl(Context& c, const Instruction& I) {
     const u32 *a = slot<u32>(c, I.o[2]), *distance = slot<u32>(c, I.o[3]);
     const u32* clamp = slot<u32>(c, I.o[4]);
@@ -50,7 +50,7 @@ void exec_shfl(Context& c, const Instruction& I) {
     set_pred(c, I.o[1], in_range);
 }
 
-// ---- vote, match, redux ---------------------------------------------------------------------------
+// ---- vote, match, redux -------------------------------------------------------------------------
 
 enum VoteMode : u8 { kAll, kAny, kUni, kBallot };
 
@@ -120,7 +120,7 @@ void exec_redux(Context& c, const Instruction& I) {
     store(c, slot<T>(c, I.o[0]), t);
 }
 
-// ---- elect, activemask ----------------------------------------------------------------------------
+// ---- elect, activemask --------------------------------------------------------------------------
 
 void exec_activemask(Context& c, const Instruction& I) {
     u32* d = slot<u32>(c, I.o[0]);

@@ -9,7 +9,7 @@ void misaligned(Context& c, int lane, u64 addr, u32 size, const char* space) {
               format("misaligned %s access of %u bytes at address 0x%llx", space, size, ull(addr)));
 }
 
-// ---- one lane -------------------------------------------------------------------------------------
+// ---- one lane -----------------------------------------------------------------------------------
 
 // A shared::cluster address is (rank + 1) kClusterStride + offset.
 u8* shared_ptr(Context& c, int lane, u32 addr, u32 size) {
@@ -52,7 +52,7 @@ u8* generic_ptr(Context& c, int lane, u64 addr, u32 size, bool write) {
     return reinterpret_cast<u8*>(addr);
 }
 
-// ---- global memory --------------------------------------------------------------------------------
+// ---- global memory ------------------------------------------------------------------------------
 
 // The launch's own: parameters whose address was taken, the counters of a grid barrier.
 static bool belongs_to_launch(const Context& c, u64 a, u32 size) {
@@ -106,7 +106,7 @@ void race_access(Context& c, int lane, u32 off, u32 bytes, bool write, bool atom
                      k.other / shape[0] / shape[1]));
 }
 
-// ---- all lanes ------------------------------------------------------------------------------------
+// ---- all lanes ----------------------------------------------------------------------------------
 
 static void check_align(Context& c, const u64* a, u32 mask, u32 bytes, const char* space) {
     u64 any = 0;

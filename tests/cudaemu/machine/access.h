@@ -1,4 +1,5 @@
-// From the addresses of an instruction to bytes of the host, with bounds, alignment and race checks.
+// From the addresses of an instruction to bytes of the host, with bounds, alignment and race
+// checks.
 #pragma once
 
 #include "tests/cudaemu/machine/lanes.h"

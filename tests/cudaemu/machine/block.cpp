@@ -68,7 +68,7 @@ void Block::start_warp(u32 k) {
     if (image.local_per_thread) w.local.assign(size_t(image.local_per_thread) * kWarp, 0xff);
 }
 
-// ---- barriers -------------------------------------------------------------------------------------
+// ---- barriers -----------------------------------------------------------------------------------
 
 // Lanes of w that wait at barrier `id`.
 static u32 waiting_at(const Warp& w, u32 id) {
@@ -79,8 +79,8 @@ static u32 waiting_at(const Warp& w, u32 id) {
     return lanes;
 }
 
-// A barrier is complete when the threads it expects have arrived. Exited threads count with their warp,
-// as the hardware counts whole warps.
+// A barrier is complete when the threads it expects have arrived. Exited threads count with their
+// warp, as the hardware counts whole warps.
 bool Block::barrier_complete(u32 id) {
     const NamedBarrier& b = bars[id];
     if (!b.active) return false;
@@ -169,7 +169,7 @@ void Block::threads_exited(Context& c) {
     }
 }
 
-// ---- scheduling -----------------------------------------------------------------------------------
+// ---- scheduling ---------------------------------------------------------------------------------
 
 bool Block::any_live() const {
     for (u32 k = 0; k < nwarps; k++)

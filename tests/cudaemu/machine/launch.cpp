@@ -45,8 +45,8 @@ void run_gang(Launch& l, Worker& w, const std::vector<u32>& blocks) {
     }
 }
 
-// The order in which the blocks of a plain launch run: as numbered, or k -> a k + b mod n with an `a`
-// that is coprime to n.
+// The order in which the blocks of a plain launch run: as numbered, or k -> a k + b mod n with an
+// `a` that is coprime to n.
 class BlockOrder {
 public:
     explicit BlockOrder(u64 blocks) : n_(blocks) {

@@ -1,5 +1,5 @@
-// The memory of the device: one large range of addresses, so that a device pointer is a host pointer.
-// Allocations have red zones and are never used again after they are freed.
+// The memory of the device: one large range of addresses, so that a device pointer is a host
+// pointer. Allocations have red zones and are never used again after they are freed.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// Races in shared memory: vector clocks of the warps (as in FastTrack, Flanagan and Freund 2009), and for
-// each 32-bit word who touched it last.
+// Races in shared memory: vector clocks of the warps (as in FastTrack, Flanagan and Freund 2009),
+// and for each 32-bit word who touched it last.
 #pragma once
 
 #include "tests/cudaemu/base.h"

@@ -1,5 +1,6 @@
-// The state of a running kernel: frames, warps, blocks, the launch. Registers live as [register][lane], a
-// predicate is a mask of lanes, and lanes are grouped by (call depth, program counter).
+// The state of a running kernel: frames, warps, blocks, the launch. Registers live as
+// [register][lane], a predicate is a mask of lanes, and lanes are grouped by (call depth, program
+// counter).
 #pragma once
 
 #include <atomic>
@@ -200,7 +201,7 @@ void run_launch(Launch& l);
 u64 dynamic_sreg(Context& c, SR id);
 void init_warp_sregs(Warp& w, Frame& f);
 
-// ---- violations -----------------------------------------------------------------------------------
+// ---- violations ---------------------------------------------------------------------------------
 
 // cudaError_t, without CUDA's headers.
 constexpr int kErrIllegalAddress = 700, kErrLaunchFailure = 719, kErrMisaligned = 716,

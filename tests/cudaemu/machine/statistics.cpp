@@ -26,7 +26,7 @@ void Counters::operator+=(const Counters& c) {
     divergent += c.divergent;
 }
 
-// ---- the kernels ----------------------------------------------------------------------------------
+// ---- the kernels --------------------------------------------------------------------------------
 
 namespace {
 
@@ -83,7 +83,7 @@ void KernelStats::merge(const WorkerStats& w, const KernelImage& image) {
         }
 }
 
-// ---- global memory --------------------------------------------------------------------------------
+// ---- global memory ------------------------------------------------------------------------------
 
 // One bit for each 32-byte sector of the arena: loaded, stored.
 struct SectorMap {
@@ -170,7 +170,7 @@ void KernelStats::count_launch(const Launch& l, double seconds) {
     });
 }
 
-// ---- shared memory --------------------------------------------------------------------------------
+// ---- shared memory ------------------------------------------------------------------------------
 
 // 32 banks of 4 bytes. Accesses of 64 bits go by half warps, of 128 bits by quarter warps.
 void stats_shared_access(WorkerStats& w, const u32* addr, u32 mask, u32 bytes) {

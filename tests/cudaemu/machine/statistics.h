@@ -1,5 +1,5 @@
-// What kernels did, counted: instructions by class, memory traffic, bank conflicts; and what it would
-// take an H100 at least.
+// What kernels did, counted: instructions by class, memory traffic, bank conflicts; and what it
+// would take an H100 at least.
 #pragma once
 
 #include <mutex>

@@ -1,5 +1,5 @@
-// The statistics as a table or as JSON, with a roofline of an H100: the time that each resource needs at
-// its peak. The largest is a lower bound on a kernel's time.
+// The statistics as a table or as JSON, with a roofline of an H100: the time that each resource
+// needs at its peak. The largest is a lower bound on a kernel's time.
 #include <cxxabi.h>
 
 #include <fstream>
@@ -16,7 +16,7 @@ const char* const kClassNames[] = {"alu",       "fma",       "sfu",       "tenso
                                    "barrier",   "branch",    "async",     "other"};
 static_assert(std::size(kClassNames) == size_t(Class::Count));
 
-// ---- the roofline -----------------------------------------------------------------------------------
+// ---- the roofline -------------------------------------------------------------------------------
 
 constexpr double kClock = 1.755e9, kSms = 132;                          // Hz
 constexpr double kDram = 3.35e12, kL2 = 7.5e12;                         // bytes/s
@@ -46,7 +46,7 @@ Resource bound(const Roofline& r) {
     });
 }
 
-// ---- registers --------------------------------------------------------------------------------------
+// ---- registers ----------------------------------------------------------------------------------
 
 std::string demangled(const std::string& name) {
     int status = 0;
@@ -56,7 +56,8 @@ std::string demangled(const std::string& name) {
     return s;
 }
 
-// From CUDAEMU_REGS, the output of cuobjdump --dump-resource-usage: "Function NAME:", "REG:n STACK:...".
+// From CUDAEMU_REGS, the output of cuobjdump --dump-resource-usage: "Function NAME:", "REG:n
+// STACK:...".
 std::map<std::string, int> registers_of_kernels() {
     std::map<std::string, int> registers;
     const char* path = getenv("CUDAEMU_REGS");
@@ -88,7 +89,7 @@ u32 occupancy(const KernelStats& k, int registers) {
                      228 * 1024 / (k.max_dyn_smem + k.static_smem + 1024)});
 }
 
-// ---- as a table -------------------------------------------------------------------------------------
+// ---- as a table ---------------------------------------------------------------------------------
 
 void print_global(const char* name, const MemCounters& m, u64 unique) {
     if (!m.requests) return;
@@ -132,7 +133,7 @@ void print(const KernelStats& k, const int* registers) {
     fprintf(stderr, "us); emulated in %.3f s\n", k.host_seconds);
 }
 
-// ---- as JSON ----------------------------------------------------------------------------------------
+// ---- as JSON ------------------------------------------------------------------------------------
 
 std::string quoted(const std::string& s) {
     std::string q = "\"";

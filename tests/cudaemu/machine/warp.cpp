@@ -1,4 +1,5 @@
-// The interpreter: a warp's lanes run in groups, the deepest call first, then the lowest program counter.
+// The interpreter: a warp's lanes run in groups, the deepest call first, then the lowest program
+// counter.
 #include <algorithm>
 
 #include "tests/cudaemu/machine/lanes.h"

@@ -106,7 +106,7 @@ Var* Parser::find_variable(const std::string& name) const {
     return it == mod_.globals.end() ? nullptr : it->second;
 }
 
-// ---- instructions ---------------------------------------------------------------------------------
+// ---- instructions -------------------------------------------------------------------------------
 
 static std::vector<std::string> split(const std::string& s) {
     std::vector<std::string> out;

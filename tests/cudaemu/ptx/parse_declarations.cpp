@@ -48,7 +48,7 @@ void Parser::file() {
     skip_line();
 }
 
-// ---- variables ------------------------------------------------------------------------------------
+// ---- variables ----------------------------------------------------------------------------------
 
 // .space .align N .v4 .type name[dimensions] = initialiser
 Var* Parser::variable(bool parameter) {
@@ -153,7 +153,7 @@ void Parser::symbol(Reloc& r) {
     }
 }
 
-// ---- functions ------------------------------------------------------------------------------------
+// ---- functions ----------------------------------------------------------------------------------
 
 // .entry or .func [(results)] name [(parameters)] attributes { body }
 void Parser::function() {

@@ -132,7 +132,7 @@ cudaError_t cudaMemset2DAsync(void* p, size_t pitch, int value, size_t width, si
     });
 }
 
-// ---- variables of the device ------------------------------------------------------------------------
+// ---- variables of the device --------------------------------------------------------------------
 
 cudaError_t cudaMemcpyToSymbolAsync(const void* symbol, const void* from, size_t n, size_t offset,
                                     cudaMemcpyKind kind, cudaStream_t s) {

@@ -1,5 +1,5 @@
-// Stream capture and graphs. A graph is the list of the captured operations, in the order of the calls:
-// one of the orders that its dependencies allow.
+// Stream capture and graphs. A graph is the list of the captured operations, in the order of the
+// calls: one of the orders that its dependencies allow.
 #include <algorithm>
 #include <cstring>
 

@@ -85,7 +85,7 @@ cudaError_t cudaMallocPitch(void** p, size_t* pitch, size_t width, size_t height
 cudaError_t cudaFree(void* p) { return release_now(p, "cudaFree"); }
 cudaError_t cudaFreeHost(void* p) { return release_now(p, "cudaFreeHost"); }
 
-// ---- in stream order ------------------------------------------------------------------------------
+// ---- in stream order ----------------------------------------------------------------------------
 
 cudaError_t cudaMallocAsync(void** p, size_t n, cudaStream_t) {
     RETURN_IF_STICKY();
@@ -117,7 +117,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value)
     return cudaSuccess;
 }
 
-// ---- registered host memory, queries ----------------------------------------------------------------
+// ---- registered host memory, queries ------------------------------------------------------------
 
 cudaError_t cudaHostRegister(void* p, size_t n, unsigned) {
     DeviceMemory::get().register_range(p, n, MemKind::Registered);

@@ -24,7 +24,8 @@ struct KernelEntry {
     KernelImage* image = nullptr;
 };
 
-/// The kernel behind the host function, or cudaKernel_t, f, decoded. Otherwise null and an error set.
+/// The kernel behind the host function, or cudaKernel_t, f, decoded. Otherwise null and an error
+/// set.
 KernelEntry* find_kernel(const void* f, cudaError_t& error);
 
 /// Device address of a __device__, __constant__ or __managed__ variable; null if there is none.

@@ -41,7 +41,7 @@ bool capture_forbids(const char* api) {
     return true;
 }
 
-// ---- lazy streams ---------------------------------------------------------------------------------
+// ---- lazy streams -------------------------------------------------------------------------------
 
 bool lazy() {
     static const bool on = env_int("CUDAEMU_LAZY", 0) != 0;
@@ -191,7 +191,8 @@ cudaError_t cudaStreamSetAttribute(cudaStream_t, cudaStreamAttrID, const cudaStr
     return cudaSuccess;
 }
 
-/// For the libraries on top: a function that runs in stream order, as often as a graph that captures it.
+/// For the libraries on top: a function that runs in stream order, as often as a graph that
+/// captures it.
 cudaError_t cudaemu_enqueue(cudaStream_t s, const std::function<void()>* f) {
     return enqueue(s, cudaGraphNodeTypeHost, [f = *f] {
         f();

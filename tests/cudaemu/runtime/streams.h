@@ -1,5 +1,5 @@
-// Streams, events and graphs. Work runs at once, in the order of the calls; or, with CUDAEMU_LAZY, waits
-// in its stream until somebody synchronises with it.
+// Streams, events and graphs. Work runs at once, in the order of the calls; or, with CUDAEMU_LAZY,
+// waits in its stream until somebody synchronises with it.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -74,7 +74,7 @@ bool capture_forbids(const char* api);
 
 double now_ms();
 
-// ---- lazy streams: all of these do nothing if work runs at once --------------------------------------
+// ---- lazy streams: all of these do nothing if work runs at once ---------------------------------
 
 bool lazy();
 std::recursive_mutex& lazy_mutex();
@@ -90,7 +90,7 @@ void order_with_legacy(CUstream_st* s);
 /// User streams and the two default ones.
 std::vector<CUstream_st*> all_streams();
 
-// ---- captures -------------------------------------------------------------------------------------
+// ---- captures -----------------------------------------------------------------------------------
 
 struct Captures {
     std::mutex mutex;
