@@ -105,7 +105,10 @@ void Tape::backward_from(const Tensor& output, Tensor gradient) {
         const Tensor dy = entry.slot->retain ? entry.slot->grad : std::move(entry.slot->grad);
         if (!entry.slot->retain) entry.slot->grad = Tensor();
         if (anomaly) touched_slots = &touched;
-        entry.node->backward(dy);
+        {
+            const gpu::Range range(entry.node->name());
+            entry.node->backward(dy);
+        }
         touched_slots = nullptr;
         for (const GradSlot* slot : touched)
             if (has_nonfinite(slot->grad))

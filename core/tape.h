@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/autograd.h"
+#include "kernels/include/gpu.h"
 
 namespace fovea {
 
@@ -87,6 +88,7 @@ private:
 template <class Op, class... Args>
 Tensor apply(const Args&... args) {
     auto op = std::make_unique<Op>();
+    const gpu::Range range(op->name());  // names the op's kernels in a profile
     Tensor y = op->forward(args...);
     if (op->wanted()) Tape::current()->record(std::move(op), y);
     return y;

@@ -79,6 +79,12 @@ private:
 /// Named ranges in a profile (NVTX); free of cost where no profiler is attached.
 void push_range(const char* name);
 void pop_range();
+struct Range {
+    explicit Range(const char* name) { push_range(name); }
+    ~Range() { pop_range(); }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+};
 
 /// May matrix products on F32 round their inputs to TF32 (10 bits of mantissa)? Off by default.
 void allow_tf32(bool on);
