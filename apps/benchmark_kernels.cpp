@@ -194,7 +194,7 @@ std::vector<KernelCounters> counted_up_to(const std::string& pass, const Job& jo
                                           const Flags& flags) {
     std::vector<std::string> arguments = {job.row->name, "--dtype", spell_dtype(job.dtype),
                                           "--up-to", pass};
-    if (flags.on("--large")) arguments.push_back("--large");
+    if (flags.on("--large")) arguments.emplace_back("--large");
     return count_kernels(arguments);
 }
 

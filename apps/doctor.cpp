@@ -51,7 +51,9 @@ int doctor(const Flags& flags) {
     for (int i = 0; i < gpu::count(); ++i) {
         const std::string name = "cuda:" + std::to_string(i), obstacle = gpu::obstacle(i);
         if (!obstacle.empty()) {
-            say("gpu", name + ": " + obstacle);
+            std::string text = name;
+            text += ": " + obstacle;
+            say("gpu", text);
             continue;
         }
         say("gpu", describe_device(name, 0));

@@ -30,9 +30,11 @@ std::string layer_to_explain(Module& model) {
     struct Find : Visitor {
         std::string norm, conv;
         void enter_module(const std::string& name, Module& m) override {
-            const bool in_block = name.find("blocks.") != name.npos || name.find("encoder.") == 0;
+            const bool in_block =
+                name.find("blocks.") != std::string::npos || name.find("encoder.") == 0;
             if (in_block && name.ends_with(".norm1")) norm = name;
-            if (dynamic_cast<Conv2d*>(&m) != nullptr && name.find("downsample") == name.npos)
+            if (dynamic_cast<Conv2d*>(&m) != nullptr &&
+                name.find("downsample") == std::string::npos)
                 conv = name;
         }
     } find;

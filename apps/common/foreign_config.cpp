@@ -59,7 +59,7 @@ Timm timm_swin(const SwinConfig& c) {
 
 /// Of a published size: timm has no arguments for another number of blocks.
 Timm timm_resnet(const ResNetConfig& c, const std::string& name) {
-    if (!resnet_preset(name) || name.find("tiny") != name.npos)
+    if (!resnet_preset(name) || name.find("tiny") != std::string::npos)
         throw Error("C04", "timm cannot build a " + name, "--format timm", "--format safetensors");
     return {name, "fc", "avg", c.planes[3] * c.expansion, Json::object()};
 }

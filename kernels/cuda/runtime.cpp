@@ -171,9 +171,13 @@ std::string architectures() {
         const std::string item = list.substr(begin, end - begin);
         const std::string number = item.substr(0, item.find('-'));
         const std::string kind = item.size() > number.size() ? item.substr(number.size() + 1) : "";
-        const std::string sep = text.empty() ? "" : ", ";
-        if (kind != "virtual") text += sep + "sm_" + number;
-        if (kind != "real") text += (text.empty() ? "" : ", ") + ("compute_" + number);
+        const auto add = [&](const char* prefix) {
+            if (!text.empty()) text += ", ";
+            text += prefix;
+            text += number;
+        };
+        if (kind != "virtual") add("sm_");
+        if (kind != "real") add("compute_");
         begin = end + 1;
     }
     return text;

@@ -62,7 +62,7 @@ void synchronise(const Stream& stream);
 class Event {
 public:
     explicit Event(int device_index, bool timed = false);
-    ~Event();
+    ~Event();  // NOLINT(performance-trivially-destructible): it is not in a build with CUDA
     Event(const Event&) = delete;
     Event& operator=(const Event&) = delete;
 
@@ -72,8 +72,8 @@ public:
     double milliseconds_since(const Event& earlier) const;  ///< both timed and reached
 
 private:
-    int device_;
-    void* handle_ = nullptr;
+    [[maybe_unused]] int device_;
+    [[maybe_unused]] void* handle_ = nullptr;
 };
 
 /// Named ranges in a profile (NVTX); free of cost where no profiler is attached.
