@@ -79,7 +79,7 @@ Tensor read_joined(const SafetensorsFile& file, const Slot& slot) {
                         file.path(), "weights as their program wrote them");
     if (slot.parts.size() > 1 && shape.rank > 0)
         shape[0] *= static_cast<std::int64_t>(slot.parts.size());
-    const Tensor value = Tensor::empty(shape, dtype);
+    Tensor value = Tensor::empty(shape, dtype);
     std::byte* to = value.data<std::byte>();
     for (const TensorInfo* part : slot.parts) {
         file.read(*part, to);
