@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # no __pycache__ beside this file
 from compare_pytorch import (HERE, build_model, cpu_name, load_average, new_optimizer, resident_kib,
                              spread, train_step)
 
@@ -223,8 +224,8 @@ def measure_all(args):
             for who in ["fovea", "eager"] + (["channels_last"] if pair.convolutional else []):
                 load = load_average()
                 turn += [{"repeat": repeat, "model": name, "who": who, "kind": kind,
-                          "batch": pair.batch, "load": load, **figures}
-                         for kind, figures in measure(args, pair, who).items()]
+                          "batch": pair.batch, "load": load, **result}
+                         for kind, result in measure(args, pair, who).items()]
             counts = [row["parameters_m"] for row in turn]
             if max(counts) - min(counts) > 1e-4:
                 sys.exit(f"{name}: not the same model, millions of parameters {counts}")
@@ -236,12 +237,31 @@ def measure_all(args):
 
 # ---- report --------------------------------------------------------------------------------------
 
+def figures(rows, name, kind, who, key):
+    return [r[key] for r in rows if (r["model"], r["kind"], r["who"]) == (name, kind, who)]
+
+
+def faster_layout(rows, name, kind):
+    rates = {who: figures(rows, name, kind, who, "images_per_s") for who in ("eager", "channels_last")}
+    return max((who for who in rates if rates[who]), key=lambda who: statistics.median(rates[who]))
+
+
+def slower_than_pytorch(rows, names, kind):
+    """The models whose median speed ratio is below 1, as text."""
+    def ratio(name):
+        peer = faster_layout(rows, name, kind)
+        return statistics.median(a / b for a, b in zip(figures(rows, name, kind, "fovea", "images_per_s"),
+                                                       figures(rows, name, kind, peer, "images_per_s")))
+
+    slow = [f"{name} ({ratio(name):.2f})" for name in names if ratio(name) < 1]
+    return "Slower than PyTorch: " + (", ".join(slow) or "none") + ".\n"
+
+
 def table_row(rows, name, kind):
     def of(who, key):
-        return [r[key] for r in rows if (r["model"], r["kind"], r["who"]) == (name, kind, who)]
+        return figures(rows, name, kind, who, key)
 
-    layouts = [w for w in ("eager", "channels_last") if of(w, "images_per_s")]
-    peer = max(layouts, key=lambda w: statistics.median(of(w, "images_per_s")))
+    peer = faster_layout(rows, name, kind)
     pair, digits = PAIRS[name], 1 if statistics.median(of("fovea", "images_per_s")) < 200 else 0
 
     def ratio(key):
@@ -264,7 +284,7 @@ def table_row(rows, name, kind):
 def report(args, rows):
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}"
                          for name in ("torch", "torchvision", "timm", "transformers"))
-    loads = [r["load"] for r in rows]
+    loads, repeats = [r["load"] for r in rows], 1 + max(r["repeat"] for r in rows)
     sgemm = [r["sgemm"] for r in rows if r["who"] == "fovea"]
     text = [f"""# Each family on a CPU, against PyTorch
 
@@ -282,7 +302,7 @@ faster.
 | Fovea | {output_of([args.binary, "--version"]).strip()} |
 | PyTorch | {versions}, Python {platform.python_version()} |
 | command | `compare_zoo.py {" ".join(map(os.path.basename, sys.argv[1:]))}` |
-| repetitions | {args.repeats} |
+| repetitions | {repeats} |
 | sgemm | {spread(sgemm, 0)} GFLOP/s, Fovea's 2048^3 product |
 
 Cells: median over the repetitions (smallest to largest); a repetition's figure is the median of its steps.
@@ -296,8 +316,9 @@ made.
                     "speed ratio | % of sgemm, Fovea / PyTorch | memory, MiB, Fovea / PyTorch | memory ratio |\n"
                     "|---|---|---|---|---|---|---|---|---|---|")
         measured = {r["model"] for r in rows if r["kind"] == kind}
-        text += [table_row(rows, name, kind) for name in args.models if name in measured]
-        text.append("")
+        names = [name for name in args.models if name in measured]
+        text += [table_row(rows, name, kind) for name in names]
+        text.append("\n" + slower_than_pytorch(rows, names, kind))
     path, marker, kept = os.path.join(args.out, "zoo_cpu.md"), "<!-- end of the generated part -->\n", ""
     if os.path.exists(path):  # what people wrote below the marker stays
         with open(path) as file:
@@ -306,7 +327,7 @@ made.
         file.write("\n".join(text) + "\n" + marker + kept)
     with open(os.path.join(args.out, "zoo_cpu.csv"), "w", newline="") as file:
         names = ["repeat", "model", "who", "kind", "batch", "images_per_s", "best", "peak_mib",
-                 "parameters_m", "gmacs", "sgemm", "share", "load"]
+                 "parameters_m", "gmacs", "sgemm", "share", "load"]  # gmacs per image
         writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in r.items()}
