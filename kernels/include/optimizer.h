@@ -7,7 +7,8 @@
 
 namespace fovea {
 
-/// One parameter's slice of the arena; slices are 64-byte aligned, gaps belong to no segment.
+/// One parameter's slice of the arena; slices ascend, are 64-byte aligned, and gaps
+/// between them belong to no segment.
 struct Segment {
     std::int64_t offset = 0;  ///< in elements
     std::int64_t size = 0;

@@ -16,24 +16,13 @@
 #include "models/weight_names.h"
 #include "models/weights.h"
 #include "tests/models/sample.h"
+#include "tests/models/temp_file.h"
 
 using namespace fovea;
+using test::read;
+using test::TempFile;
 
 namespace {
-
-struct TempFile {
-    std::string path = (std::filesystem::temp_directory_path() /
-                        ("fovea_import_" + std::to_string(getpid()) + ".safetensors"))
-                           .string();
-    ~TempFile() { std::filesystem::remove(path); }
-};
-
-std::string read(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream bytes;
-    bytes << in.rdbuf();
-    return bytes.str();
-}
 
 void write(const std::string& path, const std::string& bytes) {
     std::ofstream(path, std::ios::binary) << bytes;

@@ -12,24 +12,13 @@
 
 #include "core/error.h"
 #include "tests/models/sample.h"
+#include "tests/models/temp_file.h"
 
 using namespace fovea;
+using test::read;
+using test::TempFile;
 
 namespace {
-
-struct TempFile {
-    std::string path = (std::filesystem::temp_directory_path() /
-                        ("fovea_models_" + std::to_string(getpid()) + ".safetensors"))
-                           .string();
-    ~TempFile() { std::filesystem::remove(path); }
-};
-
-std::string read(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream bytes;
-    bytes << in.rdbuf();
-    return bytes.str();
-}
 
 std::unique_ptr<Classifier> tiny(std::uint64_t seed, std::int64_t classes = 10) {
     ModelOptions options;
