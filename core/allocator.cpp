@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "core/error.h"
@@ -63,6 +64,13 @@ public:
         else
             gpu::set_bytes(gpu::compute_stream(device_.index), block, 0xFF, bytes);
     }
+    /// With `at_first_touch` the block, a large one, gets zeros only where it is used.
+    void clear(void* block, std::size_t bytes, bool at_first_touch) const {
+        if (!device_.on_host())
+            gpu::set_bytes(gpu::compute_stream(device_.index), block, 0, bytes);
+        else if (!at_first_touch || madvise(block, bytes, MADV_DONTNEED) != 0)
+            std::memset(block, 0, bytes);
+    }
     std::string name() const {
         return device_.on_host() ? "cpu" : "cuda:" + std::to_string(device_.index);
     }
@@ -100,6 +108,7 @@ public:
             }
             ++stats_.system_allocations;
             stats_.system_bytes += bucket;
+            if (bucket >= kHugePage) fresh_.insert(block);
         }
         stats_.live_bytes += bucket;
         stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
@@ -111,7 +120,17 @@ public:
         const std::size_t bucket = bucket_of(bytes);
         const std::lock_guard lock(mutex_);
         free_[bucket].push_back(block);
+        fresh_.erase(block);
         stats_.live_bytes -= bucket;
+    }
+
+    void clear(void* block, std::size_t bytes) {
+        bool fresh = false;
+        {
+            const std::lock_guard lock(mutex_);
+            fresh = fresh_.erase(block) > 0;
+        }
+        system_.clear(block, bytes, fresh);
     }
 
     AllocatorStats stats() {
@@ -144,6 +163,7 @@ private:
     const System system_;
     std::mutex mutex_;
     std::map<std::size_t, std::vector<void*>> free_;
+    std::set<void*> fresh_;  ///< large blocks in use that nobody used before, nor cleared
     AllocatorStats stats_;
     // Fresh memory full of NaN shows a kernel that reads what it should have written.
     const bool poison_ = std::getenv("FOVEA_POISON") != nullptr;
@@ -171,6 +191,7 @@ void* allocate(Device device, std::size_t bytes) { return pool(device).allocate(
 void release(Device device, void* block, std::size_t bytes) noexcept {
     pool(device).release(block, bytes);
 }
+void clear(Device device, void* block, std::size_t bytes) { pool(device).clear(block, bytes); }
 AllocatorStats stats(Device device) { return pool(device).stats(); }
 void reset_peak(Device device) { pool(device).reset_peak(); }
 void release_cached(Device device) { pool(device).release_cached(); }

@@ -26,6 +26,10 @@ void* allocate(Device device, std::size_t bytes);
 /// Gives a block back to its bucket.
 void release(Device device, void* block, std::size_t bytes) noexcept;
 
+/// Fills the first `bytes` of a block with zeros. A large block that is fresh from the system then costs
+/// no memory before it is used: a network that is only counted never does.
+void clear(Device device, void* block, std::size_t bytes);
+
 AllocatorStats stats(Device device);
 void reset_peak(Device device);
 /// Returns the cached (unused) blocks to the system.

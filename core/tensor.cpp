@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include "core/allocator.h"
 #include "core/error.h"
 #include "core/tensor_impl.h"
 #include "kernels/include/elementwise.h"
@@ -43,7 +44,10 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
     Tensor t = empty(shape, dtype, device);
-    t.fill(value);
+    if (value == 0.0)
+        allocator::clear(device, t.data(), static_cast<std::size_t>(t.numel()) * size_of(dtype));
+    else
+        t.fill(value);
     return t;
 }
 
