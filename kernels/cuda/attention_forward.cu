@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(kThreads<kForwardRows<Cap>>, Cap <= 64 ? 4 : 2
             const Heads<const T> k, const Heads<const T> v, const Sizes s,
             const ScaledScores scores, const bool vector) {
     extern __shared__ __align__(16) float shared[];
-    const Block block(s.queries, s.H);
+    const Block block(s.query_tiles, s.H);
     const Index b = block.batch, h = block.head;
     const ForwardRows<StridedRows<const T>, StridedRows<T>> rows = {
         .q = q.rows(b, h),
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads<kForwardRows<Cap>>, Cap <= 64 ? 4 : 2
         .keys = s.keys,
         .D = s.D,
         .vector = vector};
-    forward_tile<Cap>(shared, rows, block.first, scores);
+    forward_tile<Cap>(shared, rows, block.tile * kTile, scores);
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ void attention_forward_plain(const Stream& stream, View o, View lse, CView q, CV
         with_cap(s.D, [&](auto cap) {
             constexpr int Cap = decltype(cap)::value;
             launch(stream,
-                   {blocks(s, s.queries), dim3(kThreads<kForwardRows<Cap>>),
+                   {blocks(s, s.query_tiles), dim3(kThreads<kForwardRows<Cap>>),
                     kForwardFloats<Cap> * sizeof(float)},
                    forward<T, Cap>, Heads<T>(o), lse.as<float>(), Heads<const T>(q),
                    Heads<const T>(k), Heads<const T>(v), s, s.scores(), vector);

@@ -15,9 +15,10 @@ inline constexpr int kForwardRows = Cap <= 64 ? 8 : 4;  // R: 128 or 256 threads
 
 /// Floats of shared memory: queries; keys, later weights; values.
 template <int Cap>
-inline constexpr int kForwardFloats = 2 * kTileFloats<Cap> + (kTileFloats<Cap> > kWeightFloats
-                                                                  ? kTileFloats<Cap>
-                                                                  : kWeightFloats);
+inline constexpr int kForwardFloats = 2 * kTileFloats<Cap> +
+                                      (kTileFloats<Cap> > kWeightFloats<kTile>
+                                           ? kTileFloats<Cap>
+                                           : kWeightFloats<kTile>);
 
 /// Where the rows of one (batch, head) lie, how many there are, and how wide.
 template <class In, class Out>

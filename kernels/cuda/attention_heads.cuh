@@ -40,33 +40,34 @@ struct ScaledScores {
 
 /// What all kernels of plain attention know.
 struct Sizes {
-    Index B, H, queries, keys;
+    Index B, H, queries, keys, query_tiles, key_tiles;
     int D;
     float scale;
 
     Sizes(const CView& q, const CView& k, double s)
         : B(q.dim(0)), H(q.dim(2)), queries(q.dim(1)), keys(k.dim(1)),
+          query_tiles(ceil_div(queries, kTile)), key_tiles(ceil_div(keys, kTile)),
           D(static_cast<int>(q.dim(3))), scale(static_cast<float>(s)) {}
 
     ScaledScores scores() const { return {scale * kLog2e}; }
 };
 
-/// The tile, head and batch of a block: tiles fastest, so that neighbours share keys or queries.
+/// The tile, head and batch of a block, of `tiles` a head: tiles fastest, so that neighbours share keys
+/// or queries.
 struct Block {
-    Index first, head, batch;
+    Index tile, head, batch;
 
-    __device__ __forceinline__ Block(Index tokens, Index heads) {
-        const Index tiles = (tokens + kTile - 1) / kTile;
+    __device__ __forceinline__ Block(Index tiles, Index heads) {
         Index block = blockIdx.x;
-        first = block % tiles * kTile;
+        tile = block % tiles;
         block /= tiles;
         head = block % heads;
         batch = block / heads;
     }
 };
 
-inline dim3 blocks(const Sizes& s, Index tokens) {
-    return dim3(static_cast<unsigned>(s.B * s.H * ceil_div(tokens, kTile)));
+inline dim3 blocks(const Sizes& s, Index tiles) {
+    return dim3(static_cast<unsigned>(s.B * s.H * tiles));
 }
 
 }  // namespace fovea::kernels::cuda::attention

@@ -19,11 +19,12 @@ __global__ void __launch_bounds__(kThreads<kRows>)
     extern __shared__ __align__(16) float shared[];
     float* const q_tile = shared;
     float* const k_tile = shared + kTileFloats<Cap>;
-    const Block block(s.queries, s.H);
+    const Block block(s.query_tiles, s.H);
+    const Index first_query = block.tile * kTile;
     const StridedRows<const T> keys = k.rows(block.batch, block.head);
-    const int rows = static_cast<int>(min(s.queries - block.first, static_cast<Index>(kTile)));
-    const Index first_of_head = (block.batch * s.H + block.head) * s.queries + block.first;
-    load_tile<Cap, kThreads<kRows>>(q_tile, q.rows(block.batch, block.head), block.first, rows, s.D,
+    const int rows = static_cast<int>(min(s.queries - first_query, static_cast<Index>(kTile)));
+    const Index first_of_head = (block.batch * s.H + block.head) * s.queries + first_query;
+    load_tile<Cap, kThreads<kRows>>(q_tile, q.rows(block.batch, block.head), first_query, rows, s.D,
                                     vector);
     for (Index first = 0; first < s.keys; first += kTile) {
         const int count = static_cast<int>(min(s.keys - first, static_cast<Index>(kTile)));
@@ -57,11 +58,11 @@ void attention_probabilities(const Stream& stream, View p, CView q, CView k, CVi
     with_float(q.dtype, [&]<class T>(std::type_identity<T>) {
         with_cap(s.D, [&](auto cap) {
             constexpr int Cap = decltype(cap)::value;
-            launch(
-                stream,
-                {blocks(s, s.queries), dim3(kThreads<kRows>), 2 * kTileFloats<Cap> * sizeof(float)},
-                probabilities<T, Cap>, p.as<T>(), Heads<const T>(q), Heads<const T>(k),
-                lse.as<float>(), s, s.scores(), vector);
+            launch(stream,
+                   {blocks(s, s.query_tiles), dim3(kThreads<kRows>),
+                    2 * kTileFloats<Cap> * sizeof(float)},
+                   probabilities<T, Cap>, p.as<T>(), Heads<const T>(q), Heads<const T>(k),
+                   lse.as<float>(), s, s.scores(), vector);
         });
     });
 }

@@ -4,8 +4,8 @@
 // A block of 64 / R * 16 threads works on 64 x 64 scores. Its threads form 64 / R rows of 16 columns: a
 // thread owns the scores of rows first_row + i * 64 / R and columns column + 16 j, so the 16 threads
 // that share a row of scores are neighbours in one warp.
-// Tiles have rows of Cap + 4 floats (Cap: the head dimension they have room for), tiles of weights
-// rows of 80: what a warp reads or writes at once then never meets in a bank.
+// Tiles have rows of Cap + 4 floats (Cap: the head dimension they have room for), tiles of weights rows
+// of 16 more than their columns: what a warp reads or writes at once then never meets in a bank.
 #pragma once
 
 #include "kernels/cuda/launch.cuh"
@@ -17,8 +17,6 @@ namespace fovea::kernels::cuda::attention {
 
 inline constexpr int kTile = 64;
 inline constexpr int kColumns = 16;  // threads that share a row
-inline constexpr int kWeightPitch = kTile + 16;
-inline constexpr int kWeightFloats = kTile * kWeightPitch;
 inline constexpr int kLargestHead = 128;
 
 inline constexpr float kLog2e = 1.44269504F, kLn2 = 0.693147181F;
@@ -27,6 +25,12 @@ template <int Cap>
 inline constexpr int kPitch = Cap + 4;
 template <int Cap>
 inline constexpr int kTileFloats = kTile* kPitch<Cap>;
+
+/// Of a tile of weights with that many columns.
+template <int Columns>
+inline constexpr int kWeightPitch = Columns + 16;
+template <int Columns>
+inline constexpr int kWeightFloats = kTile* kWeightPitch<Columns>;
 
 /// Columns of the head dimension that a thread owns.
 template <int Cap>
@@ -56,8 +60,22 @@ struct StridedRows {
     __device__ __forceinline__ T* row(Index token) const { return data + token * stride; }
 };
 
-/// Rows [first, first + count) of x, D columns each, into a tile; zeros where there is nothing.
+/// Columns [d, d + 4) of row first + row of x; zeros behind column D and where row >= count.
 /// vector: four elements may be read at once.
+template <class Rows>
+__device__ __forceinline__ void load_quad(float (&values)[4], const Rows& x, Index first, int row,
+                                          int count, int d, int D, bool vector) {
+    const bool exists = row < count && d < D;
+    const auto* p = exists ? x.row(first + row) + d : nullptr;
+    if (exists && vector) {
+        load(values, p);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) values[i] = exists && d + i < D ? to_float(p[i]) : 0.0F;
+    }
+}
+
+/// Rows [first, first + count) of x, D columns each, into a tile; zeros where there is nothing.
 template <int Cap, int Threads, class Rows>
 __device__ __forceinline__ void load_tile(float* tile, const Rows& x, Index first, int count, int D,
                                           bool vector) {
@@ -70,16 +88,7 @@ __device__ __forceinline__ void load_tile(float* tile, const Rows& x, Index firs
 #pragma unroll
         for (int b = 0; b < batch; ++b) {
             const int at = thread + (round + b) * Threads;
-            const int row = at / quads, d = at % quads * 4;
-            const bool exists = row < count && d < D;
-            const auto* p = exists ? x.row(first + row) + d : nullptr;
-            if (exists && vector) {
-                load(values[b], p);
-            } else {
-#pragma unroll
-                for (int i = 0; i < 4; ++i)
-                    values[b][i] = exists && d + i < D ? to_float(p[i]) : 0.0F;
-            }
+            load_quad(values[b], x, first, at / quads, count, at % quads * 4, D, vector);
         }
 #pragma unroll
         for (int b = 0; b < batch; ++b) {
@@ -121,14 +130,16 @@ __device__ __forceinline__ void dot_tiles(float (&out)[R][4], const float* rows,
     }
 }
 
-/// This thread's scores to their places in a [64,80] tile of weights.
-template <int R>
-__device__ __forceinline__ void put_weights(float* weights, const float (&w)[R][4]) {
-    float* to = weights + first_row() * kWeightPitch + column();
+/// This thread's scores of columns [first, first + Columns) to their places in a tile of weights.
+template <int Columns = kTile, int R>
+__device__ __forceinline__ void put_weights(float* weights, const float (&w)[R][4], int first = 0) {
+    constexpr int pitch = kWeightPitch<Columns>;
+    float* to = weights + first_row() * pitch + column();
 #pragma unroll
     for (int i = 0; i < R; ++i)
 #pragma unroll
-        for (int j = 0; j < 4; ++j) to[i * (kTile / R) * kWeightPitch + j * kColumns] = w[i][j];
+        for (int j = 0; j < Columns / kColumns; ++j)
+            to[i * (kTile / R) * pitch + j * kColumns] = w[i][first / kColumns + j];
 }
 
 /// First head column of this thread's group g of owned ones; groups of at most four.
@@ -153,10 +164,11 @@ __device__ __forceinline__ void load_owned(float (&x)[kOwned<Cap>], const float*
 
 /// sum[i] += sum over k < count of weights[first_row + i * 64 / R][k] tile[k], in this thread's columns.
 /// Weights from count up to the next four are zeros.
-template <int Cap, int R>
+template <int Cap, int Columns = kTile, int R>
 __device__ __forceinline__ void add_weighted(float (&sum)[R][kOwned<Cap>], const float* weights,
                                              const float* tile, int count) {
-    const float* w = weights + first_row() * kWeightPitch;
+    constexpr int pitch = kWeightPitch<Columns>;
+    const float* w = weights + first_row() * pitch;
 #pragma unroll 1
     for (int k = 0; k < count; k += 4) {
         float y[4][kOwned<Cap>];
@@ -164,8 +176,7 @@ __device__ __forceinline__ void add_weighted(float (&sum)[R][kOwned<Cap>], const
         for (int n = 0; n < 4; ++n) load_owned<Cap>(y[n], tile + (k + n) * kPitch<Cap>);
 #pragma unroll
         for (int i = 0; i < R; ++i) {
-            const float4 a =
-                *reinterpret_cast<const float4*>(w + i * (kTile / R) * kWeightPitch + k);
+            const float4 a = *reinterpret_cast<const float4*>(w + i * (kTile / R) * pitch + k);
 #pragma unroll
             for (int c = 0; c < kOwned<Cap>; ++c) {
                 sum[i][c] += a.x * y[0][c];
@@ -174,6 +185,23 @@ __device__ __forceinline__ void add_weighted(float (&sum)[R][kOwned<Cap>], const
                 sum[i][c] += a.w * y[3][c];
             }
         }
+    }
+}
+
+/// As add_weighted, with weights that are still the threads' scores. They pass through a tile of half
+/// their columns, [64,48] floats, so that two blocks with heads of 64 fit into an A100's multiprocessor.
+/// A row of weights is written and read by the same 16 threads: warps need not wait for each other.
+template <int Cap, int R>
+__device__ __forceinline__ void add_product(float (&sum)[R][kOwned<Cap>], float* half,
+                                            const float (&w)[R][4], const float* tile, int count) {
+    constexpr int columns = kTile / 2;
+#pragma unroll
+    for (int first = 0; first < kTile; first += columns) {
+        __syncwarp();  // what was there has been read
+        put_weights<columns>(half, w, first);
+        __syncwarp();
+        add_weighted<Cap, columns>(sum, half, tile + first * kPitch<Cap>,
+                                   min(count - first, columns));
     }
 }
 
@@ -187,7 +215,7 @@ __device__ __forceinline__ void add_weighted_transposed(float (&sum)[4][kOwned<C
     for (int k = 0; k < count; ++k) {
         float y[kOwned<Cap>];
         load_owned<Cap>(y, tile + k * kPitch<Cap>);
-        const float4 a = *reinterpret_cast<const float4*>(w + k * kWeightPitch);
+        const float4 a = *reinterpret_cast<const float4*>(w + k * kWeightPitch<kTile>);
 #pragma unroll
         for (int c = 0; c < kOwned<Cap>; ++c) {
             sum[0][c] += a.x * y[c];
@@ -217,29 +245,6 @@ __device__ __forceinline__ void store_owned(T* row, const float (&x)[kOwned<Cap>
                 if (d + i < D) row[d + i] = from_float<T>(y[i]);
         }
     }
-}
-
-/// x . (this thread's columns of a row of D elements in global memory), summed over the 16 threads.
-template <int Cap, class T>
-__device__ __forceinline__ float dot_owned(const float (&x)[kOwned<Cap>], const T* row, int D,
-                                           bool vector) {
-    constexpr int width = kOwned<Cap> < 4 ? kOwned<Cap> : 4;
-    float sum = 0.0F;
-#pragma unroll
-    for (int g = 0; g < kOwned<Cap> / width; ++g) {
-        const int d = owned_column<Cap>(g);
-        float y[width] = {};
-        if (row != nullptr && vector && d < D) {
-            load(y, row + d);
-        } else if (row != nullptr) {
-#pragma unroll
-            for (int i = 0; i < width; ++i)
-                if (d + i < D) y[i] = to_float(row[d + i]);
-        }
-#pragma unroll
-        for (int i = 0; i < width; ++i) sum += x[g * width + i] * y[i];
-    }
-    return warp_reduce<kColumns>(sum);
 }
 
 /// What exp2 subtracts from a row's scores for its probabilities: its log sum exp, in base 2. A row

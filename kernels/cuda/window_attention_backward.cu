@@ -4,10 +4,12 @@
 // Windows of up to 64 tokens (7 x 7, 8 x 8): a block owns one head of a group of windows and takes them
 // one after another; every tensor is read or written once. Its gradients of the scores, summed over
 // the windows in registers, become one partial table.
-// Larger windows: kernels for dq (which also leaves rowsum(dout o)), for dk and dv, and for the
-// partial tables, as in attention_backward.cu.
-// Partial tables are added in order by a last kernel. How many there are depends on the shape alone, so
-// the bits do as well; no atomics.
+// Larger windows (12 x 12): one launch of three kinds of blocks. Two are those of attention_backward.cu,
+// for dk and dv and for dq; the third owns 64 x 64 pairs of tokens of one head of a group of windows,
+// and makes a partial table of them. That is 9 products in all. The blocks of a group are neighbours in
+// launch order, so that what one of them reads, the others find in the L2 cache.
+// Partial tables are added in order by a last kernel. How many there are depends on shape and dtype
+// alone, so the bits do as well; no atomics.
 #include "kernels/cuda/window_attention_bias.cuh"
 #include "kernels/cuda/workspace.h"
 
@@ -21,9 +23,7 @@ struct Tensors {
     T* dqkv;
     const T *dout, *o, *qkv;
     const float *lse, *table;
-    float* delta;  ///< [windows,heads,tokens]; unused by windows of up to 64 tokens
-    float*
-        partial;  ///< [groups of windows, pairs of tiles, table rows, heads]; nullptr: not wanted
+    float* partial;  ///< [groups, tables a group, heads, table rows]; nullptr: not wanted
     bool vector;
 
     __device__ __forceinline__ BackwardRows<WindowRows<const T>, WindowRows<T>> rows(
@@ -38,131 +38,124 @@ struct Tensors {
                 .dk = state.rows(dqkv, 3 * s.C, s.C + first),
                 .dv = state.rows(dqkv, 3 * s.C, 2 * s.C + first),
                 .lse = lse + row,
-                .delta = delta + row,
                 .queries = s.tokens,
                 .keys = s.tokens,
                 .D = s.D,
                 .scale = s.scale,
                 .vector = vector};
     }
+    /// A head's column of a partial table.
+    __device__ __forceinline__ float* column(const WindowSizes& s, Index table, Index head) const {
+        return partial + (table * s.heads + head) * s.table_rows;
+    }
 };
 
-/// What a block owns: heads fastest, then tiles (or pairs of them), then groups of windows.
-struct Place {
-    Index head, group, first, end;
-    int tile;
+/// How the windows are shared out among blocks: in groups of consecutive ones.
+struct Plan {
+    Index windows_each, groups;
+    int tables;   ///< blocks a group and head that make partial tables
+    int windows;  ///< blocks a window and head that own a tile of its queries or keys
 
-    __device__ __forceinline__ Place(const WindowSizes& s, int tiles, Index windows_each) {
-        Index block = blockIdx.x;
-        head = block % s.heads;
-        block /= s.heads;
-        tile = static_cast<int>(block % tiles);
-        group = block / tiles;
-        first = group * windows_each;
-        end = min(s.windows, first + windows_each);
+    Plan(const WindowSizes& s, DType dtype, bool wants_table) {
+        const Index pairs = static_cast<Index>(s.tiles()) * s.tiles();
+        // Enough windows a group to keep the partial tables, which are written and read, below 3 % of
+        // the window's eight tensors.
+        const Index partial = 2 * static_cast<Index>(sizeof(float)) * pairs * s.table_rows;
+        const Index tensors = 8 * static_cast<Index>(s.tokens) * s.D * size_of(dtype);
+        windows_each =
+            std::max(windows_a_block(s, s.heads * pairs, 132 * 6, 64),
+                     std::min(ceil_div(100 * partial, 3 * std::max<Index>(tensors, 1)), s.windows));
+        groups = ceil_div(s.windows, windows_each);
+        const bool at_once = s.tiles() == 1;
+        tables = at_once || wants_table ? static_cast<int>(pairs) : 0;
+        windows = at_once ? 0 : 2 * s.tiles();
+    }
+
+    __host__ __device__ Index blocks_a_group() const { return tables + windows * windows_each; }
+    __device__ Index first(Index group) const { return group * windows_each; }
+    __device__ Index end(Index group, const WindowSizes& s) const {
+        return min(s.windows, first(group) + windows_each);
     }
 };
 
 template <class T, int Cap>
 __global__ void __launch_bounds__(kBackwardThreads, Cap <= 32 ? 2 : 1)
-    at_once(const Tensors<T> tensors, const WindowSizes s, const Index windows_each) {
+    at_once(const Tensors<T> tensors, const WindowSizes s, const Plan plan) {
     extern __shared__ __align__(16) float shared[];
-    const Place place(s, 1, windows_each);
-    WindowState state(shared + kAtOnceFloats<Cap>, s);
-    state.load_bias(tensors.table, place.head);
+    const Index head = blockIdx.x % s.heads, group = blockIdx.x / s.heads;
+    WindowState state(shared + AtOnceMemory<Cap>::floats, s);
+    state.load_bias(tensors.table, head);
     GradientSums sums;
-    for (Index window = place.first; window < place.end; ++window) {
+    for (Index window = plan.first(group); window < plan.end(group, s); ++window) {
         __syncthreads();
         state.enter(window);
         __syncthreads();
-        gradients_at_once<Cap>(shared, tensors.rows(state, s, window, place.head), state.scores(),
-                               sums);
+        gradients_at_once<Cap>(shared, tensors.rows(state, s, window, head), state.scores(), sums);
     }
     if (tensors.partial != nullptr)
-        fold_into_table(tensors.partial + place.group * s.table_rows * s.heads, shared, sums, s,
-                        place.head, 0, 0);
+        fold_into_table(tensors.column(s, group, head), shared, sums, s, 0, 0);
 }
 
-template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
-    of_queries(const Tensors<T> tensors, const WindowSizes s) {
-    extern __shared__ __align__(16) float shared[];
-    const Place place(s, s.tiles(), 1);
-    WindowState state(shared + kQueryGradientFloats<Cap>, s);
-    state.load_bias(tensors.table, place.head);
-    state.enter(place.first);
-    __syncthreads();
-    query_gradient<Cap>(shared, tensors.rows(state, s, place.first, place.head), place.tile * kTile,
-                        state.scores());
-}
-
-template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, Cap <= 64 ? 2 : 1)
-    of_keys(const Tensors<T> tensors, const WindowSizes s) {
-    extern __shared__ __align__(16) float shared[];
-    const Place place(s, s.tiles(), 1);
-    WindowState state(shared + kKeyGradientFloats<Cap>, s);
-    state.load_bias(tensors.table, place.head);
-    state.enter(place.first);
-    __syncthreads();
-    key_gradient<Cap>(shared, tensors.rows(state, s, place.first, place.head), place.tile * kTile,
-                      state.scores());
-}
-
-template <class T, int Cap>
-__global__ void __launch_bounds__(kBackwardThreads, 1)
-    of_table(const Tensors<T> tensors, const WindowSizes s, const Index windows_each) {
-    extern __shared__ __align__(16) float shared[];
-    const int pairs = s.tiles() * s.tiles();
-    const Place place(s, pairs, windows_each);
-    const int first_query = place.tile / s.tiles() * kTile;
-    const int first_key = place.tile % s.tiles() * kTile;
-    WindowState state(shared + 4 * kTileFloats<Cap>, s);
-    state.load_bias(tensors.table, place.head);
+/// Table `pair` of a group: of its windows' queries from one tile and keys from another.
+template <int Cap, class T>
+__device__ __forceinline__ void table_gradient(float* shared, WindowState& state,
+                                               const Tensors<T>& tensors, const WindowSizes& s,
+                                               const Plan& plan, Index group, int pair,
+                                               Index head) {
+    const int first_query = pair / s.tiles() * kTile, first_key = pair % s.tiles() * kTile;
     GradientSums sums;
-    for (Index window = place.first; window < place.end; ++window) {
+    for (Index window = plan.first(group); window < plan.end(group, s); ++window) {
         __syncthreads();
         state.enter(window);
         __syncthreads();
         float ds[kBackwardRows][4];
-        score_gradient<Cap>(ds, shared, tensors.rows(state, s, window, place.head), first_query,
+        score_gradient<Cap>(ds, shared, tensors.rows(state, s, window, head), first_query,
                             first_key, state.scores());
         sums(ds);
     }
-    fold_into_table(tensors.partial + (place.group * pairs + place.tile) * s.table_rows * s.heads,
-                    shared, sums, s, place.head, first_query, first_key);
+    fold_into_table(tensors.column(s, group * plan.tables + pair, head), shared, sums, s,
+                    first_query, first_key);
 }
 
-/// How the windows are shared out among blocks, and the workspace that takes.
-struct Plan {
-    bool at_once;
-    Index pairs, windows_each, groups;  ///< of the kernel that writes the partial tables
-    Index table_size, parts;
-    std::size_t deltas;
-
-    explicit Plan(const WindowSizes& s)
-        : at_once(s.tiles() == 1), pairs(static_cast<Index>(s.tiles()) * s.tiles()),
-          windows_each(windows_a_block(s, s.heads * pairs, 132 * 6, 64)),
-          groups(ceil_div(s.windows, windows_each)), table_size(s.table_rows * s.heads),
-          parts(groups * pairs),
-          deltas(at_once ? 0 : static_cast<std::size_t>(s.windows * s.heads * s.tokens)) {}
-};
+/// Heads fastest, as they share lines of memory. Of a group first the tables, which take longest, then
+/// its windows: tiles of keys, tiles of queries.
+template <class T, int Cap>
+__global__ void __launch_bounds__(kBackwardThreads, Cap <= 32 ? 2 : 1)
+    by_tiles(const Tensors<T> tensors, const WindowSizes s, const Plan plan) {
+    extern __shared__ __align__(16) float shared[];
+    const Index head = blockIdx.x % s.heads, block = blockIdx.x / s.heads;
+    const Index group = block / plan.blocks_a_group();
+    const int number = static_cast<int>(block % plan.blocks_a_group());
+    WindowState state(shared + TileMemory<Cap>::floats, s);
+    state.load_bias(tensors.table, head);
+    if (number < plan.tables) {
+        table_gradient<Cap>(shared, state, tensors, s, plan, group, number, head);
+        return;
+    }
+    const Index window = plan.first(group) + (number - plan.tables) / plan.windows;
+    if (window >= s.windows) return;  // the last group may be smaller
+    state.enter(window);
+    __syncthreads();
+    const auto rows = tensors.rows(state, s, window, head);
+    const int tile = (number - plan.tables) % plan.windows;
+    if (tile < s.tiles())
+        key_gradient<Cap>(shared, rows, tile * kTile, state.scores());
+    else
+        query_gradient<Cap>(shared, rows, (tile - s.tiles()) * kTile, state.scores());
+}
 
 template <int Cap, class T>
 void run(const Stream& stream, const Tensors<T>& tensors, const WindowSizes& s, const Plan& plan) {
-    const auto how = [&](Index blocks, std::size_t floats) {
-        return Launch{dim3(static_cast<unsigned>(blocks * s.heads)), dim3(kBackwardThreads),
-                      floats * sizeof(float) + s.shared_bytes()};
+    const auto go = [&](auto kernel, int floats) {
+        launch(stream,
+               {dim3(static_cast<unsigned>(plan.groups * plan.blocks_a_group() * s.heads)),
+                dim3(kBackwardThreads), floats * sizeof(float) + s.shared_bytes()},
+               kernel, tensors, s, plan);
     };
-    if (plan.at_once)
-        return launch(stream, how(plan.groups, kAtOnceFloats<Cap>), at_once<T, Cap>, tensors, s,
-                      plan.windows_each);
-    const Index blocks = s.windows * s.tiles();
-    launch(stream, how(blocks, kQueryGradientFloats<Cap>), of_queries<T, Cap>, tensors, s);
-    launch(stream, how(blocks, kKeyGradientFloats<Cap>), of_keys<T, Cap>, tensors, s);
-    if (tensors.partial != nullptr)
-        launch(stream, how(plan.parts, 4 * kTileFloats<Cap>), of_table<T, Cap>, tensors, s,
-               plan.windows_each);
+    if (s.tiles() == 1)
+        go(at_once<T, Cap>, AtOnceMemory<Cap>::floats);
+    else
+        go(by_tiles<T, Cap>, TileMemory<Cap>::floats);
 }
 
 }  // namespace
@@ -171,11 +164,13 @@ void window_attention_backward(const Stream& stream, View dqkv, View dtable, CVi
                                CView lse, CView qkv, CView table, const WindowParams& params,
                                GradMode table_mode) {
     const WindowSizes s(qkv, params);
-    const Plan plan(s);
     const bool wants_table = dtable && table_mode != GradMode::Ignore;
-    const std::size_t partial =
-        wants_table ? static_cast<std::size_t>(plan.parts * plan.table_size) : 0;
-    float* const scratch = workspace<float>(stream, plan.deltas + partial);
+    const Plan plan(s, qkv.dtype, wants_table);
+    const Index parts = plan.groups * plan.tables;
+    float* const partial =
+        wants_table
+            ? workspace<float>(stream, static_cast<std::size_t>(parts * s.table_rows * s.heads))
+            : nullptr;
     const auto fours = [&](const auto& x) { return in_fours(x.data, x.dtype, s.D, s.C); };
     const bool vector = fours(dqkv) && fours(dout) && fours(o) && fours(qkv);
     if (qkv.numel() > 0)
@@ -186,14 +181,13 @@ void window_attention_backward(const Stream& stream, View dqkv, View dtable, CVi
                                         .qkv = qkv.as<T>(),
                                         .lse = lse.as<float>(),
                                         .table = table.as<float>(),
-                                        .delta = scratch,
-                                        .partial = wants_table ? scratch + plan.deltas : nullptr,
+                                        .partial = partial,
                                         .vector = vector};
             with_cap(s.D, [&](auto cap) { run<decltype(cap)::value>(stream, tensors, s, plan); });
         });
     if (wants_table)
-        add_partial_tables(stream, dtable.as<float>(), scratch + plan.deltas, plan.parts,
-                           plan.table_size, table_mode);
+        add_partial_tables(stream, dtable.as<float>(), partial, parts, s.table_rows, s.heads,
+                           table_mode);
 }
 
 }  // namespace fovea::kernels::cuda

@@ -23,10 +23,10 @@ struct GradientSums {
     }
 };
 
-/// The block's sums to column `head` of table `partial` [table rows, heads]; the pairs are those of
+/// The block's sums to its head's column of a partial table, partial[table rows]; the pairs are those of
 /// queries from first_query and keys from first_key on. weights: [64,80] floats of shared memory.
 __device__ inline void fold_into_table(float* __restrict__ partial, float* weights,
-                                       const GradientSums& sums, const WindowSizes& s, Index head,
+                                       const GradientSums& sums, const WindowSizes& s,
                                        int first_query, int first_key) {
     __syncthreads();
     put_weights(weights, sums.of);
@@ -42,18 +42,18 @@ __device__ inline void fold_into_table(float* __restrict__ partial, float* weigh
             const int j = key_row * columns + key_column - first_key;
             const bool exists = key_row >= 0 && key_row < rows && key_column >= 0 &&
                                 key_column < columns && j >= 0 && j < kTile;
-            if (exists) sum += weights[i * kWeightPitch + j];
+            if (exists) sum += weights[i * kWeightPitch<kTile> + j];
             if (++key_column == columns - right) {  // the next query begins a row
                 key_column = -right;
                 ++key_row;
             }
         }
-        partial[r * s.heads + head] = sum;
+        partial[r] = sum;
     }
 }
 
-/// dtable (+)= sum of `parts` tables of `size` numbers, in order.
+/// dtable [rows,heads] (+)= sum of partial [parts,heads,rows] over its parts, in order.
 void add_partial_tables(const Stream& stream, float* dtable, const float* partial, Index parts,
-                        Index size, GradMode mode);
+                        Index rows, Index heads, GradMode mode);
 
 }  // namespace fovea::kernels::cuda::attention

@@ -89,6 +89,10 @@ void add_attention_cases(std::vector<Case>& table) {
     add_attention(table, {2, 17, 5, 3, 32});
     add_attention(table, {1, 784, 196, 1, 64});
     add_attention(table, {1, 197, 50, 6, 64});
+    // More than one tile of queries and keys on CUDA, in each of its widths of heads.
+    add_attention(table, {2, 70, 65, 2, 20});
+    add_attention(table, {1, 65, 130, 1, 101});
+    add_attention(table, {1, 66, 7, 2, 128}, Layout::Transposed);
 
     add_packed(table, {1, 1, 1, 1, 1});
     add_packed(table, {2, 31, 31, 2, 8});

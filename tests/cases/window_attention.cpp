@@ -80,6 +80,9 @@ void add_window_attention_cases(std::vector<Case>& table) {
     // The third stage of a Swin-T, and more windows than one task takes.
     add_windows(table, {2, 14, 14, 12, 32, {7, 7}, {3, 3}});
     add_windows(table, {9, 8, 8, 1, 16, {2, 2}, {1, 1}});
+    // More than 64 tokens a window: several blocks on CUDA, and nine windows in groups.
+    add_windows(table, {1, 12, 24, 2, 32, {12, 12}, {0, 6}});
+    add_windows(table, {3, 9, 24, 1, 33, {9, 8}, {4, 3}});
 }
 
 }  // namespace fovea::tests
