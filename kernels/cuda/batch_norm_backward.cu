@@ -43,12 +43,11 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads)
               const float* __restrict__ spread, ColumnTiles tiles, float eps) {
     __shared__ float scratch[V][ColumnTiles::kThreads];
     const Index column = tiles.column();
-    float dw[V] = {}, db[V] = {};
+    float dw[V] = {}, db[V] = {}, m[V], rstd[V], scale[V];
+    load_together<V>(m, mean, column, tiles.C);
+    load_together<V>(rstd, spread, column, tiles.C);
+    load_together_or<V>(scale, w, column, tiles.C, 1.0f);
     if (column < tiles.C) {
-        float m[V], rstd[V], scale[V];
-        load_chunk<V>(m, mean + column);
-        load_chunk<V>(rstd, spread + column);
-        load_chunk_or<V>(scale, w, column, 1.0f);
 #pragma unroll
         for (int i = 0; i < V; ++i) {
             if constexpr (Running) rstd[i] = 1.0f / sqrtf(rstd[i] + eps);
@@ -72,10 +71,9 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads)
     }
     add_row_lanes(dw, scratch, tiles);
     add_row_lanes(db, scratch, tiles);
-    if (tiles.row_lane() != 0 || column >= tiles.C) return;
-    float* const out = partials + static_cast<Index>(blockIdx.x) * 2 * tiles.C + column;
-    store_chunk<V>(out, dw);
-    store_chunk<V>(out + tiles.C, db);
+    float* const out = partials + static_cast<Index>(blockIdx.x) * 2 * tiles.C;
+    store_together<V>(out, column, tiles.given_columns(), dw);
+    store_together<V>(out + tiles.C, column, tiles.given_columns(), db);
 }
 
 /// Training's dx; sums [2, C] holds dw and db of all rows.
@@ -86,14 +84,14 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads)
                    const float* __restrict__ rstd, const float* __restrict__ sums,
                    ColumnTiles tiles) {
     const Index column = tiles.column();
-    if (column >= tiles.C) return;
     // dx = scale (dy - offset - (x - mean) slope)
     float m[V], scale[V], slope[V], offset[V], weight[V];
-    load_chunk<V>(m, mean + column);
-    load_chunk<V>(scale, rstd + column);
-    load_chunk_or<V>(weight, w, column, 1.0f);
-    load_chunk<V>(slope, sums + column);
-    load_chunk<V>(offset, sums + tiles.C + column);
+    load_together<V>(m, mean, column, tiles.C);
+    load_together<V>(scale, rstd, column, tiles.C);
+    load_together_or<V>(weight, w, column, tiles.C, 1.0f);
+    load_together<V>(slope, sums, column, tiles.C);
+    load_together<V>(offset, sums + tiles.C, column, tiles.C);
+    if (column >= tiles.C) return;
     const float inverse = 1.0f / static_cast<float>(tiles.rows);
 #pragma unroll
     for (int i = 0; i < V; ++i) {
@@ -118,10 +116,10 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads)
     scale_columns(T* __restrict__ dx, const T* __restrict__ dy, const float* __restrict__ w,
                   const float* __restrict__ var, ColumnTiles tiles, float eps) {
     const Index column = tiles.column();
-    if (column >= tiles.C) return;
     float scale[V], variance[V];
-    load_chunk_or<V>(scale, w, column, 1.0f);
-    load_chunk<V>(variance, var + column);
+    load_together_or<V>(scale, w, column, tiles.C, 1.0f);
+    load_together<V>(variance, var, column, tiles.C);
+    if (column >= tiles.C) return;
 #pragma unroll
     for (int i = 0; i < V; ++i) scale[i] /= sqrtf(variance[i] + eps);
 #pragma unroll 4

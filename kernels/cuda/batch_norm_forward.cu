@@ -61,10 +61,9 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads)
             all.merge(other);
         }
     }
-    if (row_lane != 0 || !inside) return;
-    float* const out = partials + static_cast<Index>(blockIdx.x) * 2 * tiles.C + column;
-    store_chunk<V>(out, all.mean);
-    store_chunk<V>(out + tiles.C, all.squares);
+    float* const out = partials + static_cast<Index>(blockIdx.x) * 2 * tiles.C;
+    store_together<V>(out, column, tiles.given_columns(), all.mean);
+    store_together<V>(out + tiles.C, column, tiles.given_columns(), all.squares);
 }
 
 struct RunningStatistics {
@@ -125,12 +124,12 @@ __global__ void __launch_bounds__(ColumnTiles::kThreads, 4)
                       const float* __restrict__ spread, const float* __restrict__ w,
                       const float* __restrict__ b, ColumnTiles tiles, float eps) {
     const Index column = tiles.column();
-    if (column >= tiles.C) return;
     float m[V], scale[V], weight[V], bias[V];
-    load_chunk<V>(m, mean + column);
-    load_chunk<V>(scale, spread + column);
-    load_chunk_or<V>(weight, w, column, 1.0f);
-    load_chunk_or<V>(bias, b, column, 0.0f);
+    load_together<V>(m, mean, column, tiles.C);
+    load_together<V>(scale, spread, column, tiles.C);
+    load_together_or<V>(weight, w, column, tiles.C, 1.0f);
+    load_together_or<V>(bias, b, column, tiles.C, 0.0f);
+    if (column >= tiles.C) return;
 #pragma unroll
     for (int i = 0; i < V; ++i) {
         if constexpr (Running) scale[i] = 1.0f / sqrtf(scale[i] + eps);

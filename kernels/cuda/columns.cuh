@@ -5,8 +5,7 @@
 // block handles a tile of neighbouring rows; tiles are a function of the shape alone.
 #pragma once
 
-#include "kernels/cuda/chunk.cuh"
-#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/lane_pairs.cuh"
 
 namespace fovea::kernels::cuda {
 
@@ -15,12 +14,13 @@ struct ColumnTiles {
 
     Index rows, C;
     int chunk;  ///< columns a thread owns
-    int width;  ///< threads along a row; a power of two, at most a warp
+    int width;  ///< threads along a row; a power of two, at most a warp, and at least a pair of lanes
+                ///< where their F32 numbers come in pairs (lane_pairs.cuh)
     Index tile_rows, tiles;
 
     /// chunk: kLanes<T> or 1.
     ColumnTiles(Index row_count, Index column_count, int chunk_columns)
-        : rows(row_count), C(column_count), chunk(chunk_columns), width(1) {
+        : rows(row_count), C(column_count), chunk(chunk_columns), width(chunk > 4 ? 2 : 1) {
         const Index chunks = ceil_div(C, chunk);
         while (width < kWarp && width < chunks) width *= 2;
         // Rather narrower than with idle threads, as long as a piece of a row has 64 bytes.
@@ -47,6 +47,8 @@ struct ColumnTiles {
         return (static_cast<Index>(blockIdx.y) * width + static_cast<int>(threadIdx.x) % width) *
                chunk;
     }
+    /// The end of the columns whose sums this thread gives away: none, unless it is in row lane 0.
+    __device__ Index given_columns() const { return row_lane() == 0 ? C : 0; }
     __device__ Index first_row() const {
         return static_cast<Index>(blockIdx.x) * tile_rows + row_lane();
     }

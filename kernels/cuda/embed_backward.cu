@@ -3,7 +3,7 @@
 // One pass over dy. A thread owns a chunk of V elements of one token and walks down the samples, or
 // down a part of them where L * C alone does not fill the device; parts are added in order by a second
 // kernel, so the bits depend on the shape alone. Reads dy once, writes dpatches once.
-#include "kernels/cuda/chunk.cuh"
+#include "kernels/cuda/lane_pairs.cuh"
 #include "kernels/cuda/strided.cuh"
 #include "kernels/cuda/workspace.h"
 #include "kernels/include/embed.h"
@@ -23,6 +23,17 @@ __device__ __forceinline__ void give(G* p, const float (&sum)[V], bool accumulat
     store_chunk<V>(p, out);
 }
 
+/// The same in all lanes of a warp together, for chunks that begin in front of `end`.
+template <int V, class G>
+__device__ __forceinline__ void give_together(G* p, Index at, Index end, const float (&sum)[V],
+                                              bool accumulate) {
+    float out[V] = {};
+    if (accumulate) load_together<V>(out, p, at, end);
+#pragma unroll
+    for (int e = 0; e < V; ++e) out[e] += sum[e];
+    store_together<V>(p, at, end, out);
+}
+
 /// Gradients of what all samples share; null where not wanted. G: F32, or dy's dtype.
 template <class G>
 struct Shared {
@@ -30,14 +41,15 @@ struct Shared {
     bool add_prefix, add_position;
     Index prefix_size;  ///< P * C
 
-    __device__ bool wants(Index i) const {
-        return position != nullptr || (prefix != nullptr && i < prefix_size);
+    /// Of the size elements of a sample, those with i < end(size) are added up.
+    __device__ Index end(Index size) const {
+        return position != nullptr ? size : prefix != nullptr ? prefix_size : 0;
     }
-    /// The sums of elements i ... i + V - 1 of [L,C].
+    /// The sums of elements i ... i + V - 1 of [L,C], of `size` elements, in all lanes together.
     template <int V>
-    __device__ void give(Index i, const float (&sum)[V]) const {
-        if (position != nullptr) cuda::give<V>(position + i, sum, add_position);
-        if (prefix != nullptr && i < prefix_size) cuda::give<V>(prefix + i, sum, add_prefix);
+    __device__ void give(Index i, Index size, const float (&sum)[V]) const {
+        if (position != nullptr) give_together<V>(position, i, size, sum, add_position);
+        if (prefix != nullptr) give_together<V>(prefix, i, prefix_size, sum, add_prefix);
     }
 };
 
@@ -47,13 +59,12 @@ __global__ void __launch_bounds__(kThreads)
     backward_kernel(T* __restrict__ dpatches, bool add_patches, Shared<G> shared, float* partial,
                     const T* __restrict__ dy, Index B, Index part, Index size) {
     const Index i = (static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x) * V;
-    if (i >= size) return;
-    const bool patch = dpatches != nullptr && i >= shared.prefix_size;
-    const bool sums = shared.wants(i);
-    if (!patch && !sums) return;
+    const bool patch = i < size && dpatches != nullptr && i >= shared.prefix_size;
+    const bool sums = i < shared.end(size);
     const Index begin = blockIdx.y * part, end = min(B, begin + part);
     float sum[V] = {};
-    for (Index b = begin; b < end; b += kDepth) {
+    // A lane without work stays, because the others give their sums together with it.
+    for (Index b = begin; b < end && (patch || sums); b += kDepth) {
         float value[kDepth][V] = {};
 #pragma unroll
         for (int d = 0; d < kDepth; ++d)
@@ -68,21 +79,20 @@ __global__ void __launch_bounds__(kThreads)
                 give<V>(dpatches + (b + d) * (size - shared.prefix_size) + i - shared.prefix_size,
                         value[d], add_patches);
     }
-    if (!sums) return;
     if (partial == nullptr)
-        shared.template give<V>(i, sum);
+        shared.template give<V>(i, size, sum);
     else
-        store_chunk<V>(partial + blockIdx.y * size + i, sum);
+        store_together<V>(partial + blockIdx.y * size, i, shared.end(size), sum);
 }
 
 template <class G>
 __global__ void __launch_bounds__(kThreads)
     finish_kernel(Shared<G> shared, const float* __restrict__ partial, int parts, Index size) {
     const Index i = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x;
-    if (i >= size || !shared.wants(i)) return;
+    if (i >= shared.end(size)) return;
     float sum[1] = {};
     for (int p = 0; p < parts; ++p) sum[0] += partial[p * size + i];
-    shared.template give<1>(i, sum);
+    shared.template give<1>(i, size, sum);
 }
 
 /// Samples of a part: enough parts to fill a large device, and at least 32 samples each.

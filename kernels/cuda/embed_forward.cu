@@ -4,6 +4,7 @@
 // them, so that those, which every sample needs, cost a sixteenth of a read of y. Reads the patches once,
 // writes y once.
 #include "kernels/cuda/global_store.cuh"
+#include "kernels/cuda/lane_pairs.cuh"
 #include "kernels/cuda/strided.cuh"
 #include "kernels/include/embed.h"
 
@@ -18,17 +19,17 @@ __global__ void __launch_bounds__(kThreads)
     forward_kernel(T* __restrict__ y, const T* __restrict__ patches, const W* __restrict__ prefix,
                    const W* __restrict__ position, Index B, Index P, Index L, Index C,
                    const __grid_constant__ Divider token_chunks, Index items) {
-    const Index item = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x;
-    if (item >= items) return;
-    const Index token = token_chunks.quotient(static_cast<std::uint32_t>(item));
+    const Index first = static_cast<Index>(blockIdx.x) * kThreads, item = first + threadIdx.x;
     float constant[V] = {};
-    if (position != nullptr) load_chunk<V>(constant, position + item * V);
-    if (token < P) {
+    if (position != nullptr) load_together<V>(constant, position, item * V, items * V);
+    if (first * V < P * C) {  // the block has prefix tokens
         float own[V];
-        load_chunk<V>(own, prefix + item * V);
+        load_together<V>(own, prefix, item * V, P * C);
 #pragma unroll
         for (int e = 0; e < V; ++e) constant[e] += own[e];
     }
+    if (item >= items) return;
+    const Index token = token_chunks.quotient(static_cast<std::uint32_t>(item));
     const Index begin = static_cast<Index>(blockIdx.y) * kSamples, end = min(B, begin + kSamples);
     for (Index b = begin; b < end; b += kDepth) {
         float value[kDepth][V] = {};

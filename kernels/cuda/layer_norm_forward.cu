@@ -1,11 +1,13 @@
 // LayerNorm, forward: y = (x - mean) rstd w + b over the last axis of x [rows, C], also of a sum
 // x + residual that is formed and stored on the way.
 //
-// A team of threads owns a row, short ones two (row.cuh: four lanes of a warp for C = 96, a warp for C =
-// 768, a block for long rows), and keeps it in registers: mean first, then the squares of what is left,
-// which loses nothing to cancellation however far the mean is from zero. Reads x (and the residual) once,
-// writes y (and the sum) once: 4 (8) bytes an element in BF16; mean and rstd are 8 bytes a row; w and b
-// come from the L1 cache, which two rows ask once. No sum crosses teams: the same bits on every run.
+// A team of threads owns a row, short ones two (row.cuh: four lanes of a warp for C = 96, a warp for
+// C = 768, a block for long rows), and keeps it in registers as it lies in memory: mean first, then the
+// squares of what is left, which loses nothing to cancellation however far the mean is from zero. Reads
+// x (and the residual) once, writes y (and the sum) once: 4 (8) bytes an element in BF16; mean and rstd
+// are 8 bytes a row; w and b come from the L1 cache, which two rows ask once, in whole sectors
+// (lane_pairs.cuh). No sum crosses teams: the same bits on every run.
+#include "kernels/cuda/lane_pairs.cuh"
 #include "kernels/cuda/row.cuh"
 #include "kernels/include/norm.h"
 
@@ -16,21 +18,29 @@ namespace {
 template <class Plan>
 inline constexpr int kRows = Plan::Team <= kWarp&& Plan::V* Plan::Steps <= 24 ? 2 : 1;
 
+/// Blocks on a multiprocessor, at least: 64 registers a thread, 72 with a residual, 96 where rows alone
+/// take half of them.
+template <class Plan, bool Residual>
+inline constexpr int kResident = (kRows<Plan> * Plan::Steps * (Plan::V == 1 ? 1 : 4) > 24 ? 640
+                                  : Residual                                              ? 896
+                                                                                          : 1024) /
+                                 Plan::kThreads;
+
 /// The same columns of a team's rows.
-template <class Plan>
+template <class T, class Plan>
 struct Columns {
-    float row[kRows<Plan>][Plan::V];
+    KeptChunk<T, Plan::V> row[kRows<Plan>];
 };
 
 /// x, residual, sum, y [rows, C]; mean, rstd [rows]; w, b [C]. sum, residual: Residual only.
 template <class T, class Plan, bool Residual>
-__global__ void __launch_bounds__(Plan::kThreads, Plan::kResident)
+__global__ void __launch_bounds__(Plan::kThreads, (kResident<Plan, Residual>))
     normalise_rows(T* __restrict__ sum, T* __restrict__ y, float* __restrict__ mean,
                    float* __restrict__ rstd, const T* __restrict__ x,
                    const T* __restrict__ residual, const float* __restrict__ w,
                    const float* __restrict__ b, Index rows, int C, float eps) {
     constexpr int V = Plan::V, R = kRows<Plan>;
-    using Item = Columns<Plan>;
+    using Item = Columns<T, Plan>;
     __shared__ float scratch[2][Plan::kWarps];
     const Index first = Plan::row() * R;
     // What lies behind the last row is taken to be that row, so that every lane takes part in the sums.
@@ -40,15 +50,16 @@ __global__ void __launch_bounds__(Plan::kThreads, Plan::kResident)
 
     auto in = make_row<Plan, Item>(C, [&](Item& v, int c) {
 #pragma unroll
-        for (int r = 0; r < R; ++r) load_chunk<V>(v.row[r], x + offset[r] + c);
+        for (int r = 0; r < R; ++r) v.row[r].fetch(x + offset[r] + c);
         if constexpr (Residual) {
 #pragma unroll
             for (int r = 0; r < R; ++r) {
-                float other[V];
+                float total[V], other[V];
+                v.row[r].convert(total);
                 load_chunk<V>(other, residual + offset[r] + c);
 #pragma unroll
-                for (int i = 0; i < V; ++i)  // the sum as it will be stored
-                    v.row[r][i] = to_float(from_float<T>(v.row[r][i] + other[i]));
+                for (int i = 0; i < V; ++i) total[i] += other[i];
+                v.row[r].round(total);  // the sum as it will be stored
             }
         }
     });
@@ -56,18 +67,24 @@ __global__ void __launch_bounds__(Plan::kThreads, Plan::kResident)
     float m[R] = {}, s[R] = {};
     in.visit([&](const Item& v, int) {
 #pragma unroll
-        for (int r = 0; r < R; ++r)
+        for (int r = 0; r < R; ++r) {
+            float e[V];
+            v.row[r].convert(e);
 #pragma unroll
-            for (int i = 0; i < V; ++i) m[r] += v.row[r][i];
+            for (int i = 0; i < V; ++i) m[r] += e[i];
+        }
     });
 #pragma unroll
     for (int r = 0; r < R; ++r) m[r] = team_reduce<Plan>(m[r], scratch[0]) / static_cast<float>(C);
 
     in.visit([&](const Item& v, int) {
 #pragma unroll
-        for (int r = 0; r < R; ++r)
+        for (int r = 0; r < R; ++r) {
+            float e[V];
+            v.row[r].convert(e);
 #pragma unroll
-            for (int i = 0; i < V; ++i) s[r] += (v.row[r][i] - m[r]) * (v.row[r][i] - m[r]);
+            for (int i = 0; i < V; ++i) s[r] += (e[i] - m[r]) * (e[i] - m[r]);
+        }
     });
 #pragma unroll
     for (int r = 0; r < R; ++r) {
@@ -75,26 +92,29 @@ __global__ void __launch_bounds__(Plan::kThreads, Plan::kResident)
         s[r] = 1.0f / sqrtf(variance + eps);
     }
 
-    in.visit([&](const Item& v, int c) {
+    in.visit_together([&](const Item& v, int c) {
         float weight[V], bias[V];
-        load_chunk_or<V>(weight, w, c, 1.0f);
-        load_chunk_or<V>(bias, b, c, 0.0f);
+        load_together_or<V>(weight, w, c, C, 1.0f);
+        load_together_or<V>(bias, b, c, C, 0.0f);
 #pragma unroll
         for (int r = 0; r < R; ++r) {
-            if (first + r >= rows) continue;
-            float out[V];
+            if (c >= C || first + r >= rows) continue;
+            float e[V];
+            v.row[r].convert(e);
+            if constexpr (Residual) store_chunk<V>(sum + offset[r] + c, e);
 #pragma unroll
-            for (int i = 0; i < V; ++i) out[i] = (v.row[r][i] - m[r]) * s[r] * weight[i] + bias[i];
-            store_chunk<V>(y + offset[r] + c, out);
-            if constexpr (Residual) store_chunk<V>(sum + offset[r] + c, v.row[r]);
+            for (int i = 0; i < V; ++i) e[i] = (e[i] - m[r]) * s[r] * weight[i] + bias[i];
+            store_chunk<V>(y + offset[r] + c, e);
         }
     });
+    // Lane r gives the numbers of row r, so that a warp's lie side by side.
 #pragma unroll
-    for (int r = 0; r < R; ++r) {
-        if (Plan::lane() != 0 || first + r >= rows) continue;
-        if (mean != nullptr) mean[first + r] = m[r];
-        if (rstd != nullptr) rstd[first + r] = s[r];
-    }
+    for (int r = 1; r < R; ++r)
+        if (Plan::lane() == r) m[0] = m[r], s[0] = s[r];
+    const Index row = first + Plan::lane();
+    if (Plan::lane() >= R || row >= rows) return;
+    if (mean != nullptr) mean[row] = m[0];
+    if (rstd != nullptr) rstd[row] = s[0];
 }
 
 void run(const Stream& stream, View sum, View y, View mean, View rstd, CView x, CView residual,

@@ -50,4 +50,15 @@ __device__ __forceinline__ void for_each_chunk(int columns, int C, F f) {
         f(static_cast<int>(i / chunks), static_cast<int>(i % chunks) * V);
 }
 
+/// The same in all lanes of a warp together, for functions that exchange numbers: the last warps also
+/// call f for chunks behind the row, where column >= columns.
+template <int V, class F>
+__device__ __forceinline__ void for_each_chunk_together(int columns, int C, F f) {
+    const unsigned chunks = static_cast<unsigned>(C / V);
+    for (unsigned first = 0; first < chunks * static_cast<unsigned>(columns); first += blockDim.x) {
+        const unsigned i = first + threadIdx.x;
+        f(static_cast<int>(i / chunks), static_cast<int>(i % chunks) * V);
+    }
+}
+
 }  // namespace fovea::kernels::cuda

@@ -5,6 +5,9 @@
 // thread owns a chunk of an input pixel and gathers dy from the windows that hold the pixel and chose
 // it, in their order: no atomics, the same bits on every run. Overlapping windows read their inputs
 // again from the L1 cache; from memory x (y, index) is read once and y, index (dx) written once.
+// A chunk is 16 bytes of x forward, where the index goes out once a pixel, by pairs of lanes; and 16
+// bytes of the index backward, where it is read as often as dy.
+#include "kernels/cuda/lane_pairs.cuh"
 #include "kernels/cuda/maps.cuh"
 #include "kernels/cuda/pool_windows.cuh"
 
@@ -13,26 +16,23 @@ namespace {
 
 using Position = std::int32_t;  // h * W + w
 
+/// The 4 or 1 positions at p.
 template <int V>
 __device__ __forceinline__ void load_positions(Position (&at)[V], const Position* p) {
-    if constexpr (V == 1) {
+    if constexpr (V == 1)
         at[0] = *p;
-    } else {
-#pragma unroll
-        for (int i = 0; i < V; i += 4)
-            *reinterpret_cast<int4*>(at + i) = *reinterpret_cast<const int4*>(p + i);
-    }
+    else
+        *reinterpret_cast<int4*>(at) = *reinterpret_cast<const int4*>(p);
 }
 
+/// As store_together() of lane_pairs.cuh, for which positions are bits.
 template <int V>
-__device__ __forceinline__ void store_positions(Position* p, const Position (&at)[V]) {
-    if constexpr (V == 1) {
-        *p = at[0];
-    } else {
+__device__ __forceinline__ void store_positions(Position* p, int offset, int end,
+                                                const Position (&at)[V]) {
+    float bits[V];
 #pragma unroll
-        for (int i = 0; i < V; i += 4)
-            *reinterpret_cast<int4*>(p + i) = *reinterpret_cast<const int4*>(at + i);
-    }
+    for (int i = 0; i < V; ++i) bits[i] = __int_as_float(at[i]);
+    store_together<V>(reinterpret_cast<float*>(p), offset, end, bits);
 }
 
 /// index may be null.
@@ -42,10 +42,12 @@ __global__ void __launch_bounds__(256, 4)
                    FixedWindows rows, FixedWindows columns, Maps maps) {
     const MapRow block(maps.P);
     const Range h = rows.inputs(block.row);
-    for_each_chunk<V>(maps.Q, maps.C, [&](int q, int c) {
-        const Range w = columns.inputs(q);
+    const Index row_at = maps.y_at(block.n, block.row, 0);
+    for_each_chunk_together<V>(maps.Q, maps.C, [&](int q, int c) {
+        const bool inside = q < maps.Q;
+        const Range w = inside ? columns.inputs(q) : Range{0, 0};
         float best[V];
-        alignas(16) Position at[V];
+        Position at[V];
 #pragma unroll
         for (int i = 0; i < V; ++i) {
             best[i] = -INFINITY;
@@ -63,9 +65,9 @@ __global__ void __launch_bounds__(256, 4)
                         at[i] = row * maps.W + column;
                     }
             }
-        const Index to = maps.y_at(block.n, block.row, q) + c;
-        store_chunk<V>(y + to, best);
-        if (index != nullptr) store_positions<V>(index + to, at);
+        const int to = q * maps.C + c;
+        if (inside) store_chunk<V>(y + row_at + to, best);
+        if (index != nullptr) store_positions<V>(index + row_at, to, maps.Q * maps.C, at);
     });
 }
 
@@ -113,8 +115,9 @@ void max_pool_backward(const Stream& stream, View dx, CView dy, CView index,
     const Maps maps(dx, dy);
     const FixedWindows rows(params, 0, maps.H, maps.P), columns(params, 1, maps.W, maps.Q);
     with_float(dx.dtype, [&]<class T>(std::type_identity<T>) {
-        const bool fits = chunks_fit<T>(maps.C, dx.as<T>(), dy.as<T>(), index.as<Position>());
-        with_chunk<T>(fits, [&]<int V>(std::integral_constant<int, V>) {
+        const bool fits =
+            chunks_fit<Position>(maps.C, dx.as<T>(), dy.as<T>(), index.as<Position>());
+        with_chunk<Position>(fits, [&]<int V>(std::integral_constant<int, V>) {
             launch(stream, maps.over_x(V), backward_pixels<T, V>, dx.as<T>(), dy.as<T>(),
                    index.as<Position>(), rows, columns, maps);
         });

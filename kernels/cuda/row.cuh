@@ -72,12 +72,52 @@ public:
         }
     }
 
+    /// The same in all lanes together, for functions that exchange numbers: also for a lane that has no
+    /// chunk (column >= C) while another lane of its team has one.
+    template <class F>
+    __device__ __forceinline__ void visit_together(F f) {
+        if constexpr (kept) {
+#pragma unroll
+            for (int s = 0; s < Plan::Steps; ++s)
+                if (s * Plan::Team * Plan::V < C_) f(x_[s], column(s));
+        } else {
+#pragma unroll 1
+            for (int s = 0; s * Plan::Team * Plan::V < C_; ++s) {
+                Item x = {};
+                if (column(s) < C_) fetch_(x, column(s));
+                f(x, column(s));
+            }
+        }
+    }
+
 private:
     __device__ static int column(int step) { return (Plan::lane() + step * Plan::Team) * Plan::V; }
 
     int C_;
     Fetch fetch_;
     Item x_[kept ? Plan::Steps : 1] = {};
+};
+
+/// A chunk as it lies in memory, where BF16 takes half the registers of floats.
+template <class T, int V>
+class KeptChunk {
+public:
+    __device__ __forceinline__ void fetch(const T* p) { word_ = *reinterpret_cast<const Word*>(p); }
+    __device__ __forceinline__ void round(const float (&x)[V]) {
+        store_chunk<V>(reinterpret_cast<T*>(&word_), x);
+    }
+    /// The assembly is empty, but nvcc cannot know that it gets the same numbers each time, and so does
+    /// not keep those of the last visit for the next.
+    __device__ __forceinline__ void convert(float (&x)[V]) const {
+        Word word = word_;
+        if constexpr (V > 1 && sizeof(T) < sizeof(float))
+            asm volatile("" : "+r"(word.x), "+r"(word.y), "+r"(word.z), "+r"(word.w));
+        load_chunk<V>(x, reinterpret_cast<const T*>(&word));
+    }
+
+private:
+    using Word = std::conditional_t<V == 1, T, uint4>;
+    Word word_;
 };
 
 template <class Plan, class Item = float[Plan::V], class Fetch>

@@ -35,6 +35,7 @@ struct Input {
     bool differentiable = true;
     Layout layout = Layout::Dense;
     std::int64_t limit = 0;  ///< Values::Labels
+    bool stays_f32 = false;  ///< also beside BF16 activations
 };
 
 /// The op under test; must not change its inputs.

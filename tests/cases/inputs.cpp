@@ -68,10 +68,10 @@ double to_bf16(double x) {
 
 /// Beside BF16 activations biases, norms' weights and statistics, and given targets stay F32.
 bool stays_f32(const Case& c, std::size_t index) {
-    static const std::set<std::string> with_parameters = {"linear", "conv2d", "layer_norm",
-                                                          "batch_norm", "add_layer_norm"};
+    static const std::set<std::string> with_parameters = {
+        "linear", "activated_linear", "conv2d", "layer_norm", "batch_norm", "add_layer_norm"};
     const Input& input = c.inputs[index];
-    if (input.values == Values::Shares) return true;
+    if (input.stays_f32 || input.values == Values::Shares) return true;
     if (c.op == "window_attention") return index == 1;  // the bias table
     return with_parameters.count(c.op) != 0 && index > 0 && input.shape.rank == 1;
 }

@@ -25,6 +25,26 @@ void add_layer_norm(std::vector<LargeCase>& list, const std::string& model, cons
          .backward = {3 * n, f32 * (3 * C + 2 * rows)}});
 }
 
+/// The norm of x + residual. Nobody asks for the gradient of x, so that backward is the norm's.
+void add_add_layer_norm(std::vector<LargeCase>& list, const std::string& model,
+                        const Shape& shape) {
+    const double n = count(shape), C = static_cast<double>(shape[-1]), rows = n / C;
+    list.push_back(
+        {.row =
+             {.name = "add_layer_norm " + model + " " + spell(shape),
+              .op = "add_layer_norm",
+              .kernels = {"add_layer_norm_forward", "layer_norm_backward"},
+              .inputs = {constant(shape), {shape}, {{shape[-1]}, Values::Positive}, {{shape[-1]}}},
+              .build =
+                  [](const auto& in) {
+                      return ops::add_layer_norm(in[0], in[1], in[2], in[3], 1e-5).y;
+                  },
+              .flops = 9 * n},
+         // x, residual, sum, y; mean and rstd.
+         .forward = {4 * n, f32 * (2 * C + 2 * rows)},
+         .backward = {3 * n, f32 * (3 * C + 2 * rows)}});
+}
+
 /// In training the statistics are known only when all of x was read, so it is read twice; backward
 /// likewise needs two sums over dy and x before the first element of dx.
 void add_batch_norm(std::vector<LargeCase>& list, bool training, const Shape& shape) {
@@ -47,7 +67,7 @@ void add_batch_norm(std::vector<LargeCase>& list, bool training, const Shape& sh
                                                 0.1);
                      },
                  .flops = 6 * n},
-         .forward = {(training ? 3 : 2) * n, f32 * 6 * C},
+         .forward = {(training ? 3 : 2) * n, f32 * (training ? 6 : 4) * C},
          .backward = {(training ? 5 : 3) * n, f32 * 5 * C}});
 }
 
@@ -88,9 +108,14 @@ void add_total(std::vector<LargeCase>& list, const std::string& name, DType out,
 }  // namespace
 
 void add_large_rows(std::vector<LargeCase>& list) {
-    add_layer_norm(list, "ViT-B", {8, 197, 768});
+    add_layer_norm(list, "ViT-B", {64, 197, 768});
     add_layer_norm(list, "Swin-T stage 1", {4, 3136, 96});
-    for (const bool training : {true, false}) add_batch_norm(list, training, {4, 56, 56, 64});
+    add_add_layer_norm(list, "ViT-B", {8, 197, 768});
+    add_add_layer_norm(list, "Swin-T stage 1", {4, 3136, 96});
+    for (const bool training : {true, false}) {
+        add_batch_norm(list, training, {4, 56, 56, 64});
+        add_batch_norm(list, training, {16, 7, 7, 2048});
+    }
 
     const Shape scores = {4, 12, 197, 197};
     list.push_back({.row = {.name = "softmax ViT-B " + spell(scores),

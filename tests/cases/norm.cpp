@@ -115,15 +115,21 @@ void add_norm_cases(std::vector<Case>& table) {
     add_layer_norm(table, {2, 197, 384}, true);
     add_layer_norm(table, {2, 49, 64}, true);
     add_layer_norm(table, {2, 17, 96}, true);
+    add_layer_norm(table, {130, 40}, true);  // several blocks on a GPU, an odd number of chunks
     add_layer_norm(table, {3, 1000}, true);
-    add_layer_norm(table, {2, 3000}, true);   // a row is a block's on a GPU
-    add_layer_norm(table, {2, 13000}, true);  // and does not fit into its registers
-    for (const Shape& shape : {Shape{5, 1}, Shape{7, 33}, Shape{0, 7}, Shape{2, 17, 96}})
+    // A row is a block's on a GPU; several rows; memory for all the weights; more than registers hold.
+    add_layer_norm(table, {2, 3000}, true);
+    add_layer_norm(table, {20, 1048}, true);
+    add_layer_norm(table, {2, 12200}, true);
+    add_layer_norm(table, {2, 13000}, true);
+    for (const Shape& shape :
+         {Shape{5, 1}, Shape{7, 33}, Shape{0, 7}, Shape{2, 17, 96}, Shape{3, 1000}})
         add_add_layer_norm(table, shape, true);
     add_add_layer_norm(table, {3, 768}, false);
 
     for (const bool training : {true, false}) {
         for (const std::int64_t C : {1, 31, 32, 33}) add_batch_norm(table, {7, C}, training);
+        for (const std::int64_t C : {8, 24}) add_batch_norm(table, {70, C}, training);
         add_batch_norm(table, {2, 5, 7, 33}, training);
         add_batch_norm(table, {31, 33}, training, Layout::Transposed);
         add_batch_norm(table, {2, 7, 7, 64}, training);

@@ -79,6 +79,9 @@ void add_pool_cases(std::vector<Case>& table) {
     add_max_pool(table, transposed, overlapping, " transposed");
     add_avg_pool(table, transposed, overlapping, " transposed");
     add_max_pool(table, {{1, 28, 28, 32}}, overlapping);
+    // An odd number of chunks in a row of outputs; chunks of 4 channels, but not of 8.
+    add_max_pool(table, {{2, 9, 9, 24}}, overlapping);
+    add_max_pool(table, {{1, 6, 9, 12}}, overlapping);
     // AlexNet's, and those of its variants with other strides; ResNet's stem.
     add_max_pool(table, {{1, 27, 28, 33}}, {{3, 3}, {2, 2}, {0, 0}, false, true});
     add_max_pool(table, {{2, 6, 5, 16}}, {{2, 2}, {1, 1}, {0, 0}, false, true});
