@@ -3,236 +3,183 @@
 //                       h = p stride - padding + r dilation (rows outside x are zeros)
 //   dbias[o]       (+)= sum over pixels of dy[n, p, q, o]
 //
-// Implicit GEMM on CUDA cores: rows = (r, s, i) of a group, columns = o, summed over pixels. A
-// block owns 128 weights x 64 outputs of one group and one slice of the pixels (split-K), and
-// writes its float sums to partials [slices, O, R S I / groups]; conv_slices.cu adds the slices in
-// order. The number of slices depends on the shape alone, so all bits do. dy's column sums are
-// taken on the way, from shared memory, by the blocks of the first 128 weights. Blocks of one slice
-// are neighbours: x and dy come from memory once and again from L2.
-#include "kernels/cuda/conv_axis.cuh"
+// Implicit GEMM on CUDA cores: rows = (r, s, i) of a group of channels, columns = o, summed over
+// pixels. A block is two or three teams of 128 threads. All have the same 128 weights x 64 outputs; each
+// sums over a slice of the pixels of its own, and their sums meet in shared memory, in order. That fills
+// a multiprocessor with one block, so that few blocks must meet in global memory, also in order: as
+// parts of a product that is cut along the summed axis (split_sums.h). How it is cut depends on the
+// shape, and on whether chunks of 16 bytes are possible. dy's column sums are taken on the way, from
+// shared memory, by the blocks of the first 128 weights. Blocks of one part are neighbours: x and dy
+// come from memory once and again from L2.
 #include "kernels/cuda/conv_paths.h"
-#include "kernels/cuda/conv_slices.h"
-#include "kernels/cuda/conv_tile.cuh"
-#include "kernels/cuda/reduce.cuh"
-#include "kernels/cuda/strided.cuh"
-#include "kernels/cuda/workspace.h"
+#include "kernels/cuda/conv_weight_operands.cuh"
+#include "kernels/cuda/split_sums.cuh"
 
 namespace fovea::kernels::cuda {
 namespace {
 
-struct WeightShape {
-    AxisShape rows, columns;
-    Divider image, line;          // pixels of y in an image, in a line
-    Index pixels;                 // N P Q
-    int groups, inputs, outputs;  // channels of a group of x, of y
-    int channels;                 // of x
-    int depth;                    // weights of an output: R S I / groups
-    int weight_tiles, output_tiles;
-    int slice;  // pixels of a slice, a multiple of kTileDepth
-};
-
-/// The pixels of one slice, counted from the first image they touch.
-struct Slice {
-    Index image;       // that image
-    int first, count;  // pixels
-};
-
-/// Where an operand's elements of a step lie: along k in rows of threads, along i in chunks.
-template <class T, bool Vector, int Width>
-struct Spread {
-    static constexpr int chunk = Vector ? kLanes<T> : 1;
-    static constexpr int across = Width / chunk;           // threads that share a k
-    static constexpr int k_apart = kTileThreads / across;  // between a thread's elements
-    static constexpr int count = kTileDepth / k_apart;
-    using Element = std::conditional_t<Vector, uint4, T>;
-
-    __device__ static int i() { return static_cast<int>(threadIdx.x) % across * chunk; }
-    __device__ static int k(int j) { return static_cast<int>(threadIdx.x) / across + j * k_apart; }
-    __device__ static Element read(const T* p) {
-        return p ? *reinterpret_cast<const Element*>(p) : Element{};
-    }
-    __device__ static void store(float (&stage)[kTileDepth][Width],
-                                 const Element (&elements)[count]) {
-#pragma unroll
-        for (int j = 0; j < count; ++j) {
-            if constexpr (Vector)
-                store_along_i<T>(stage, k(j), i(), elements[j]);
-            else
-                stage[k(j)][swizzled<kLanes<T>>(k(j), i())] = to_float(elements[j]);
-        }
-    }
-};
-
-/// A: what weight (r, s, channel) meets at every pixel. A step's 16 windows (where a pixel's taps
-/// begin in x) are worked out by a lane each and handed round by shuffles.
-template <class T, bool Vector>
-class WindowOperand {
-public:
-    /// x: the group's first channel of the slice's first image.
-    __device__ WindowOperand(const T* x, const WeightShape& shape, const Slice& slice,
-                             int first_weight)
-        : shape_(shape), slice_(slice) {
-        const int weight = first_weight + Place::i();
-        const int tap = weight / shape.inputs;
-        const int r = tap / shape.columns.kernel, s = tap % shape.columns.kernel;
-        row_ = r * shape.rows.dilation - shape.rows.padding;
-        column_ = s * shape.columns.dilation - shape.columns.padding;
-        x_ = x + (Index{row_} * shape.columns.inputs + column_) * shape.channels +
-             weight % shape.inputs;
-        if (weight >= shape.depth) row_ = kOutside;
-    }
-    __device__ __forceinline__ void fetch() {
-        const Window own = window(step_ + static_cast<int>(threadIdx.x) % kTileDepth);
-#pragma unroll
-        for (int j = 0; j < Place::count; ++j) {
-            const int lane = Place::k(j);
-            const int h = row_ + __shfl_sync(kAllLanes, own.row, lane);
-            const int w = column_ + __shfl_sync(kAllLanes, own.column, lane);
-            const Index origin = __shfl_sync(kAllLanes, own.origin, lane);
-            const bool inside =
-                static_cast<unsigned>(h) < static_cast<unsigned>(shape_.rows.inputs) &&
-                static_cast<unsigned>(w) < static_cast<unsigned>(shape_.columns.inputs);
-            elements_[j] = Place::read(inside ? x_ + origin : nullptr);
-        }
-        step_ += kTileDepth;
-    }
-    __device__ __forceinline__ void store(float (&stage)[kTileDepth][kTileRows]) const {
-        Place::store(stage, elements_);
-    }
-
-private:
-    using Place = Spread<T, Vector, kTileRows>;
-    static constexpr int kOutside = -(1 << 30);
-
-    struct Window {
-        int row, column;
-        Index origin;  // the offset of that element
+template <int Teams>
+struct WeightMemory {
+    union {
+        TileMemory tiles[Teams];
+        float sums[kTileColumns][kTileRows];  // quads of a row are permuted, see `quad_at`
     };
-
-    /// Pixel k of the slice, the padding not counted.
-    __device__ __forceinline__ Window window(int k) const {
-        const int pixel = slice_.first + k;
-        const int image = quotient(shape_.image, pixel);
-        const int at = pixel - image * shape_.rows.outputs * shape_.columns.outputs;
-        const int p = quotient(shape_.line, at), q = at - p * shape_.columns.outputs;
-        const int row = p * shape_.rows.stride, column = q * shape_.columns.stride;
-        const Index line = Index{image} * shape_.rows.inputs + row;
-        return {k < slice_.count ? row : kOutside, column,
-                (line * shape_.columns.inputs + column) * shape_.channels};
-    }
-
-    __device__ __forceinline__ static int quotient(const Divider& d, int n) {
-        return static_cast<int>(d.quotient(static_cast<std::uint32_t>(n)));
-    }
-
-    const WeightShape& shape_;
-    const Slice& slice_;
-    const T* x_;  // the weight's element under a window at the origin
-    int row_, column_, step_ = 0;
-    typename Place::Element elements_[Place::count];
+    float bias_sums[kTileColumns];
+    unsigned number;  // of the block's work
 };
 
-/// B: dy, dense along the outputs.
-template <class T, bool Vector>
-class GradientOperand {
-public:
-    /// dy: the group's first output of the slice's first pixel.
-    __device__ GradientOperand(const T* dy, const WeightShape& shape, const Slice& slice,
-                               int first_output)
-        : row_(shape.groups * shape.outputs),
-          count_(first_output + Place::i() < shape.outputs ? slice.count : 0),
-          dy_(dy + first_output + Place::i()) {}
+/// Where four neighbouring weights of an output lie in WeightMemory::sums: neither eight outputs that are
+/// written nor eight quads that are read at once meet in a bank.
+__device__ __forceinline__ int quad_at(int output, int weight) {
+    return weight ^ output / 4 % 8 * 4;
+}
 
-    __device__ __forceinline__ void fetch() {
+/// This thread's sums, those of the teams before added, as [output][weight].
+template <int Teams>
+__device__ __forceinline__ void meet(WeightMemory<Teams>& memory, const Sums& sum, bool first) {
 #pragma unroll
-        for (int j = 0; j < Place::count; ++j) {
-            const int k = step_ + Place::k(j);
-            elements_[j] = Place::read(k < count_ ? dy_ + Index{k} * row_ : nullptr);
+    for (int j = 0; j < 8; ++j)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int output = tile_column(j), weight = tile_row(4 * half);
+            float* at = memory.sums[output] + quad_at(output, weight);
+            float x[4] = {};
+            if (!first) load<4>(x, at);
+            store_shared(at, x[0] + sum[4 * half][j], x[1] + sum[4 * half + 1][j],
+                         x[2] + sum[4 * half + 2][j], x[3] + sum[4 * half + 3][j]);
         }
-        step_ += kTileDepth;
-    }
-    __device__ __forceinline__ void store(float (&stage)[kTileDepth][kTileColumns]) const {
-        Place::store(stage, elements_);
-    }
+}
 
-private:
-    using Place = Spread<T, Vector, kTileColumns>;
+/// What a block owns, by the number of its work: weights fastest, then outputs, groups, parts. The
+/// number is read anew from shared memory each time: registers are scarce in between.
+struct WeightPlace {
+    int first_weight, first_output, group;
+    unsigned part, tile;
 
-    int row_, count_;
-    const T* dy_;
-    int step_ = 0;
-    typename Place::Element elements_[Place::count];
+    __device__ __forceinline__ WeightPlace(const WeightShape& shape,
+                                           const unsigned& shared_number) {
+        const unsigned number = *static_cast<const volatile unsigned*>(&shared_number);
+        Digits digits(number);
+        first_weight = digits.next(shape.weight_tiles) * kTileRows;
+        first_output = digits.next(shape.output_tiles) * kTileColumns;
+        group = digits.next(shape.groups);
+        part = static_cast<unsigned>(digits.rest());
+        tile =
+            number % static_cast<unsigned>(shape.weight_tiles * shape.output_tiles * shape.groups);
+    }
 };
 
-/// weight_sums [slices, O, depth], bias_sums [slices, O] or null.
-template <class T, bool Vector>
-__global__ __launch_bounds__(kTileThreads, Vector ? 3 : 2) void weight_gradient(
-    float* __restrict__ weight_sums, float* __restrict__ bias_sums, const T* __restrict__ dy,
-    const T* __restrict__ x, const WeightShape shape) {
-    __shared__ __align__(16) TileMemory memory;
+/// given: c = dw as [O, depth], row_sums = dbias or null. Block: (128, Teams).
+template <class T, bool Vector, int Teams>
+__global__ __launch_bounds__(kTileThreads* Teams, 1) void weight_gradient(const GemmProblem given,
+                                                                          const Split split,
+                                                                          const T* __restrict__ dy,
+                                                                          const T* __restrict__ x,
+                                                                          const WeightShape shape) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    auto& memory = *reinterpret_cast<WeightMemory<Teams>*>(shared);
+    GemmProblem p = given;  // as the compiler should know it: dw = sums, or dw += sums
+    p.bias = nullptr;
+    p.pre = nullptr;
+    p.f = Unary::Identity;
+    p.alpha = 1.0F;
 
-    Digits block(blockIdx.x);
-    const int first_weight = block.next(shape.weight_tiles) * kTileRows;
-    const int first_output = block.next(shape.output_tiles) * kTileColumns;
-    const int group = block.next(shape.groups);
-    const Index first_pixel = block.rest() * shape.slice;
+    if (is_first_thread()) memory.number = number_of_work(split);
+    __syncthreads();
+    const WeightPlace place(shape, memory.number);
+    const int thread = static_cast<int>(threadIdx.x), team = static_cast<int>(threadIdx.y);
 
     const int image_pixels = shape.rows.outputs * shape.columns.outputs;
+    const Index slice_pixels = Index{shape.steps} * kTileDepth;
+    const Index first_pixel = (Index{place.part} * Teams + team) * slice_pixels;
     Slice slice;
     slice.image = first_pixel / image_pixels;
     slice.first = static_cast<int>(first_pixel - slice.image * image_pixels);
-    slice.count = static_cast<int>(min(Index{shape.slice}, shape.pixels - first_pixel));
+    slice.count = static_cast<int>(max(min(slice_pixels, shape.pixels - first_pixel), Index{0}));
 
     const Index image_inputs = Index{shape.rows.inputs} * shape.columns.inputs;
     const int outputs = shape.groups * shape.outputs;
     WindowOperand<T, Vector> a(
-        x + (slice.image * image_inputs * shape.groups + group) * shape.inputs, shape, slice,
-        first_weight);
-    GradientOperand<T, Vector> b(dy + first_pixel * outputs + group * shape.outputs, shape, slice,
-                                 first_output);
+        x + (slice.image * image_inputs * shape.groups + place.group) * shape.inputs, shape, slice,
+        place.first_weight);
+    GradientOperand<T, Vector> b(dy + first_pixel * outputs + place.group * shape.outputs, shape,
+                                 slice, place.first_output);
     Sums sum = {};
     float bias_sum = 0.0F;
-    const int thread = static_cast<int>(threadIdx.x);
-    const bool sums_bias = bias_sums && first_weight == 0 && thread < kTileColumns;
-    accumulate<kLanes<T>>(sum, memory, a, b, (slice.count + kTileDepth - 1) / kTileDepth,
-                          [&](const auto& stage) {
-                              if (!sums_bias) return;
+    const bool sums_bias =
+        p.row_sums != nullptr && place.first_weight == 0 && thread < kTileColumns;
+    // As many steps for every team: they meet at the same barriers.
+    accumulate<kLanes<T>>(sum, memory.tiles[team], a, b, shape.steps, [&](const auto& stage) {
+        if (!sums_bias) return;
 #pragma unroll
-                              for (int k = 0; k < kTileDepth; ++k)
-                                  bias_sum += stage[k][swizzled<kLanes<T>>(k, thread)];
-                          });
+        for (int k = 0; k < kTileDepth; ++k) bias_sum += stage[k][swizzled<kLanes<T>>(k, thread)];
+    });
 
-    const Index first_sum = block.rest() * outputs + group * shape.outputs;
-    if (sums_bias && first_output + thread < shape.outputs)
-        bias_sums[first_sum + first_output + thread] = bias_sum;
-#pragma unroll
-    for (int j = 0; j < 8; ++j) {
-        const int output = first_output + tile_column(j);
-        if (output >= shape.outputs) continue;
-        float* row = weight_sums + (first_sum + output) * shape.depth;
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            const int weight = first_weight + tile_row(4 * half);
-            float y[4];
-#pragma unroll
-            for (int e = 0; e < 4; ++e) y[e] = sum[4 * half + e][j];
-            if (shape.depth % 4 == 0) {
-                if (weight < shape.depth) store<4>(row + weight, y);
-            } else {
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    if (weight + e < shape.depth) row[weight + e] = y[e];
-            }
+#pragma unroll 1
+    for (int t = 0; t < Teams; ++t) {
+        if (team == t) {
+            meet(memory, sum, t == 0);
+            if (sums_bias)
+                memory.bias_sums[thread] = t == 0 ? bias_sum : memory.bias_sums[thread] + bias_sum;
         }
+        __syncthreads();
     }
+
+    const auto outputs_of = [&](const WeightPlace& own) {  // the first, and the end
+        const int first = own.group * shape.outputs + own.first_output;
+        return int2{first, min(first + kTileColumns, (own.group + 1) * shape.outputs)};
+    };
+    const int worker = static_cast<int>(threadIdx.y) * kTileThreads + static_cast<int>(threadIdx.x);
+    const auto link = [&] {
+        const WeightPlace own(shape, memory.number);
+        return Link(split, own.tile, own.part);
+    };
+    bring_home(
+        split, link,
+        [&] {
+            const WeightPlace own(shape, memory.number);
+            const Link at(split, own.tile, own.part);
+            const auto [first, end] = outputs_of(own);
+            if (sums_bias && team == 0 && first + thread < end)
+                put_row_sum(p, split, at, first + thread, memory.bias_sums[thread]);
+#pragma unroll 1
+            for (int q = worker; q < (end - first) * (kTileRows / 4); q += kTileThreads * Teams) {
+                const int output = q / (kTileRows / 4), weight = q % (kTileRows / 4) * 4;
+                const int count = min(shape.depth - own.first_weight - weight, 4);
+                if (count <= 0) continue;
+                float y[4];
+                load<4>(y, memory.sums[output] + quad_at(output, weight));
+                put(p, split, at, y, 0, first + output, own.first_weight + weight, count,
+                    shape.quads);
+            }
+        },
+        [&] {
+            const WeightPlace own(shape, memory.number);
+            const auto [first, end] = outputs_of(own);
+            add_chains<kTileRows, kTileThreads * Teams>(
+                p, split, worker, 0, first, end, own.first_weight, shape.quads,
+                p.row_sums != nullptr && own.first_weight == 0);
+        });
 }
 
-/// Pixels of a slice: about 528 blocks in all (two rounds of the largest device at two blocks
-/// each), but not less than 128 pixels each.
-int slice_size(Index pixels, Index tiles) {
-    const Index wanted = std::max<Index>(ceil_div(528, tiles), ceil_div(pixels, Index{1} << 29));
-    const Index size = std::max<Index>(ceil_div(pixels, wanted), 128);
-    return static_cast<int>(ceil_div(size, kTileDepth) * kTileDepth);
+constexpr Index kLeastPixels = 128, kMostPixels = Index{1} << 29;  // of a slice
+
+template <class T, bool Vector>
+void run(const Stream& stream, const GemmProblem& p, const T* dy, const T* x, WeightShape& shape) {
+    constexpr int teams = Vector ? 3 : 2;  // as many as a multiprocessor has registers for
+    const Index tiles = Index{shape.weight_tiles} * shape.output_tiles * shape.groups;
+    const TileCost cost = {.sums = kTileRows * kTileColumns,
+                           .depth = teams * kTileDepth,
+                           .busy = 1,
+                           .least = kLeastPixels / kTileDepth,
+                           .most = kMostPixels / kTileDepth};
+    const Split split =
+        split_sums(stream, p, tiles, ceil_div(shape.pixels, teams * kTileDepth), cost);
+    shape.steps = static_cast<int>(split.steps);
+    launch(
+        stream,
+        {dim3(count(tiles * split.parts)), dim3(kTileThreads, teams), sizeof(WeightMemory<teams>)},
+        weight_gradient<T, Vector, teams>, p, split, dy, x, shape);
 }
 
 }  // namespace
@@ -252,25 +199,29 @@ void gemm_conv_backward_weight(const Stream& stream, View dw, View dbias, CView 
     shape.depth = narrow(dw.dim(1) * dw.dim(2) * dw.dim(3));
     shape.weight_tiles = narrow(ceil_div(shape.depth, kTileRows));
     shape.output_tiles = narrow(ceil_div(shape.outputs, kTileColumns));
-    const Index tiles = Index{shape.weight_tiles} * shape.output_tiles * shape.groups;
-    shape.slice = slice_size(shape.pixels, tiles);
-    const Index slices = ceil_div(shape.pixels, shape.slice);
+    shape.quads = shape.depth % 4 == 0 &&
+                  reinterpret_cast<std::uintptr_t>(dw.data) % (4 * size_of(dw.dtype)) == 0;
 
-    const Index weights = dw.numel(), outputs = dy.dim(3);
-    float* weight_sums =
-        workspace<float>(stream, static_cast<std::size_t>(slices * (weights + outputs)));
-    float* bias_sums = dbias ? weight_sums + slices * weights : nullptr;
+    const GemmProblem p = {.B = 1,
+                           .M = dy.dim(3),
+                           .N = shape.depth,
+                           .K = shape.pixels,
+                           .a = {},
+                           .b = {},
+                           .c = dw.data,
+                           .c_row_stride = shape.depth,
+                           .c_batch_stride = 0,
+                           .in = dy.dtype,
+                           .out = dw.dtype,
+                           .accumulate = mode == GradMode::Accumulate,
+                           .row_sums = dbias.as<float>()};
     with_float(dy.dtype, [&]<class T>(std::type_identity<T>) {
         const bool vector = shape.inputs % kLanes<T> == 0 && shape.outputs % kLanes<T> == 0 &&
                             aligned16(x.data) && aligned16(dy.data);
         with_bool(vector, [&]<bool Vector>(std::bool_constant<Vector>) {
-            launch(stream, {dim3(count(tiles * slices)), dim3(kTileThreads)},
-                   weight_gradient<T, Vector>, weight_sums, bias_sums, dy.as<T>(), x.as<T>(),
-                   shape);
+            run<T, Vector>(stream, p, dy.as<T>(), x.as<T>(), shape);
         });
     });
-    sum_slices(stream, dw, weight_sums, slices, mode);
-    if (dbias) sum_slices(stream, dbias, bias_sums, slices, mode);
 }
 
 }  // namespace fovea::kernels::cuda

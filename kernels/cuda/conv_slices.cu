@@ -1,7 +1,7 @@
-// Sums of partial weight gradients: out[i] (+)= sum over p of partials[p, i], (count, n) floats. A
-// block owns `columns` neighbouring i; its 256 / columns rows of threads each add every (256 /
-// columns)-th partial in order, then the first row adds the rows in order. Reads every partial
-// once, coalesced; same bits on every run.
+// Sums of partial weight gradients of depthwise convolutions: out[i] (+)= sum over p of partials[p, i],
+// (count, n) floats. A block owns `columns` neighbouring i; its 256 / columns rows of threads each add
+// every (256 / columns)-th partial in order, then the first row adds the rows in order. Reads every
+// partial once, coalesced; same bits on every run.
 #include "kernels/cuda/conv_slices.h"
 
 #include "kernels/cuda/launch.cuh"

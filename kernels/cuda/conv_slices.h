@@ -1,4 +1,4 @@
-// The ordered second stage of the convolutions' weight gradients.
+// The ordered second stage of the depthwise convolutions' weight gradients.
 #pragma once
 
 #include "kernels/include/kernel.h"

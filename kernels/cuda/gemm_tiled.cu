@@ -5,18 +5,16 @@
 // of its threads owns 8 x 8 (8 x 4) of them in registers. Slices of 16 k are double-buffered in shared
 // memory: while one is multiplied, the next is on its way from global memory. A thread makes 64
 // multiply-adds from four 16-byte loads of shared memory.
-// Few blocks and a long k (gradients of weights): k is cut into parts, their sums go to the workspace,
-// and a second kernel adds them in order. How many parts there are depends on the shape alone, so
-// the bits do as well.
+// Few tiles and a long k (gradients of weights): k is cut into parts, whose sums meet in memory, in
+// order (split_sums.h). How many parts there are depends on the shape alone, so the bits do as well.
 // The sums leave through shared memory, in whole rows; epilogue and rounding happen on the way.
 // Global memory: a is read ceil(N / 128) times and b ceil(M / 128) times, all but the first mostly
 // from the L2 cache (neighbouring blocks share rows of a); c is written once.
 #include <algorithm>
 
 #include "kernels/cuda/gemm.h"
-#include "kernels/cuda/gemm_epilogue.cuh"
 #include "kernels/cuda/gemm_tiled.cuh"
-#include "kernels/cuda/workspace.h"
+#include "kernels/cuda/split_sums.cuh"
 
 namespace fovea::kernels::cuda {
 namespace {
@@ -24,20 +22,32 @@ namespace {
 using LargeTile = TileShape<128, 128, 8, 8>;
 using SmallTile = TileShape<64, 64, 8, 4>;
 
-/// What a block owns. The block's number is read anew each time: kept through the multiplication,
-/// these four would need registers that there are not.
+/// How the problem is cut up.
+struct TilePlan {
+    unsigned row_tiles, column_tiles;
+    Split split;
+    bool vector_a, vector_b, vector_c;  ///< may four elements be accessed at once?
+};
+
+/// What a block owns, by the number of its work: column tiles fastest, then row tiles, parts of k,
+/// batches. The number is read anew from shared memory each time: kept through the multiplication, these
+/// four would need registers that there are not.
 struct Place {
     unsigned row_tile, column_tile, part, batch;
 
-    __device__ __forceinline__ explicit Place(const TilePlan& plan) {
-        unsigned block;
-        asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
+    __device__ __forceinline__ Place(const TilePlan& plan, const unsigned& number) {
+        unsigned block = *static_cast<const volatile unsigned*>(&number);
         column_tile = block % plan.column_tiles;
         block /= plan.column_tiles;
         row_tile = block % plan.row_tiles;
         block /= plan.row_tiles;
-        part = block % plan.parts;
-        batch = block / plan.parts;
+        part = block % plan.split.parts;
+        batch = block / plan.split.parts;
+    }
+
+    __device__ __forceinline__ Link link(const TilePlan& plan) const {
+        return {plan.split, (batch * plan.row_tiles + row_tile) * plan.column_tiles + column_tile,
+                part};
     }
 };
 
@@ -71,10 +81,11 @@ __device__ __forceinline__ void put_group(float* shared,
 
 /// The tile's sums go through shared memory, so that they leave in whole rows.
 template <class Shape>
-__device__ __forceinline__ void put_tile(const GemmProblem& p, const TilePlan& plan, float* shared,
+__device__ __forceinline__ void put_tile(const GemmProblem& p, const TilePlan& plan,
+                                         const unsigned& number, float* shared,
                                          const float (&sum)[Shape::RowsEach][Shape::ColumnsEach],
                                          int row, int column) {
-    const Place place(plan);
+    const Place place(plan, number);
     constexpr int quads = Shape::Columns / 4;
     // One group of rows at a time: [GroupRows][Columns] just fills the slices' memory.
 #pragma unroll 1
@@ -94,29 +105,22 @@ __device__ __forceinline__ void put_tile(const GemmProblem& p, const TilePlan& p
             if (r >= p.M || count <= 0) continue;
             float x[4];
             load(x, shared + q * 4);
-            if (plan.partial == nullptr)
-                finish(p, x, place.batch, r, c, count, plan.vector_c);
-            else
-                __stcg(reinterpret_cast<float4*>(
-                           plan.partial_sum(place.part, place.batch * p.M + r, c)),
-                       float4{x[0], x[1], x[2], x[3]});
+            put(p, plan.split, place.link(plan), x, place.batch, r, c, count, plan.vector_c);
         }
     }
 }
 
 /// Thread t has the sum over this part of k of the tile's row t.
 template <class Shape>
-__device__ __forceinline__ void put_row_sum(const GemmProblem& p, const TilePlan& plan, float sum) {
-    const Place place(plan);
+__device__ __forceinline__ void put_row_sum(const GemmProblem& p, const TilePlan& plan,
+                                            const unsigned& number, float sum) {
+    const Place place(plan, number);
     const Index row = static_cast<Index>(place.row_tile) * Shape::Rows + threadIdx.x;
-    if (threadIdx.x >= Shape::Rows || row >= p.M) return;
-    if (plan.partial == nullptr)
-        put_row_sum(p, row, sum);
-    else
-        *plan.partial_row_sum(place.part, row) = sum;
+    if (threadIdx.x < Shape::Rows && row < p.M)
+        put_row_sum(p, plan.split, place.link(plan), row, sum);
 }
 
-/// grid: column tiles fastest, then row tiles, parts of k, batches.
+/// A block for each tile of each batch and part of k.
 template <class T, class Shape, Lines kLinesA, Lines kLinesB>
 __global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
     tiled_product(const GemmProblem p, const TilePlan plan) {
@@ -124,12 +128,16 @@ __global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
     float* const a_slices = shared;  // [2][16][Rows]
     float* const b_slices = shared + 2 * kDepth * Shape::Rows;
 
-    const Place place(plan);
+    __shared__ unsigned number;
+
+    if (threadIdx.x == 0) number = number_of_work(plan.split);
+    __syncthreads();
+    const Place place(plan, number);
     const Index first_row = static_cast<Index>(place.row_tile) * Shape::Rows;
     const Index first_column = static_cast<Index>(place.column_tile) * Shape::Columns;
-    const Index k_begin = place.part * plan.k_per_part;
+    const Index k_begin = place.part * plan.split.steps * kDepth;
     const bool sums_rows = p.row_sums != nullptr && place.column_tile == 0;
-    const int depth = static_cast<int>(min(p.K - k_begin, plan.k_per_part));
+    const int depth = static_cast<int>(min(p.K - k_begin, plan.split.steps * kDepth));
 
     SliceReader<T, Shape::Rows, Shape::Threads, kLinesA> a(
         first_of<T>(p.a, place.batch, first_row, k_begin, !p.a.transposed), p.a.row_stride,
@@ -173,25 +181,21 @@ __global__ void __launch_bounds__(Shape::Threads, Shape::Threads == 256 ? 2 : 4)
         __syncthreads();
     }
 
-    if (sums_rows) put_row_sum<Shape>(p, plan, row_sum);
-    put_tile<Shape>(p, plan, shared, sum, row, column);
-}
-
-/// Adds the parts in order, one thread an element of c (and then of row_sums).
-__global__ void __launch_bounds__(256) add_parts(const GemmProblem p, const TilePlan plan) {
-    const Index size = plan.rows * p.N, all = size + (p.row_sums != nullptr ? plan.rows : 0);
-    const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
-    for (Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; i < all; i += step) {
-        const bool of_c = i < size;
-        const Index row = of_c ? i / p.N : i - size, column = of_c ? i % p.N : 0;
-        float x[4] = {};
-        for (Index part = 0; part < plan.parts; ++part)
-            x[0] += of_c ? *plan.partial_sum(part, row, column) : *plan.partial_row_sum(part, row);
-        if (of_c)
-            finish(p, x, row / p.M, row % p.M, column, 1, false);
-        else
-            put_row_sum(p, row, x[0]);
-    }
+    bring_home(
+        plan.split, [&] { return Place(plan, number).link(plan); },
+        [&] {
+            if (sums_rows) put_row_sum<Shape>(p, plan, number, row_sum);
+            put_tile<Shape>(p, plan, number, shared, sum, row, column);
+        },
+        [&] {
+            const Place place(plan, number);
+            const Index first = static_cast<Index>(place.row_tile) * Shape::Rows;
+            add_chains<Shape::Columns, Shape::Threads>(
+                p, plan.split, static_cast<int>(threadIdx.x), place.batch, first,
+                min(p.M, first + Shape::Rows),
+                static_cast<Index>(place.column_tile) * Shape::Columns, plan.vector_c,
+                p.row_sums != nullptr && place.column_tile == 0);
+        });
 }
 
 bool fours(const void* data, Index row_stride, Index batch_stride, DType dtype) {
@@ -204,10 +208,9 @@ bool fours(const GemmOperand& x, DType dtype) {
 
 constexpr Index kEnoughBlocks = 132;  // a device's multiprocessors; a constant, for the same bits
 constexpr Index kShortestPart = 256, kLongestPart = Index{1} << 30;  // of k
-constexpr Index kMostParts = 64;
 
 Index most_parts(const GemmProblem& p) {
-    return std::clamp<Index>(p.K / kShortestPart, 1, kMostParts);
+    return std::clamp<Index>(p.K / kShortestPart, 1, kEnoughBlocks);
 }
 
 template <class Shape>
@@ -217,22 +220,14 @@ Index tiles(const GemmProblem& p) {
 
 template <class Shape>
 TilePlan plan_for(const Stream& stream, const GemmProblem& p) {
-    Index parts = ceil_div(p.K, kLongestPart);
-    if (tiles<Shape>(p) < kEnoughBlocks)
-        parts = std::min(most_parts(p), ceil_div(2 * kEnoughBlocks, tiles<Shape>(p)));
-    const Index per_part = ceil_div(ceil_div(p.K, std::max<Index>(parts, 1)), kDepth) * kDepth;
-    parts = per_part == 0 ? 1 : ceil_div(p.K, per_part);
-    const Index rows = p.B * p.M, width = ceil_div(p.N, 4) * 4;
-    float* partial = nullptr;
-    if (parts > 1)
-        partial = workspace<float>(stream, static_cast<std::size_t>(parts * rows * (width + 1)));
+    const TileCost cost = {.sums = Shape::Rows * Shape::Columns,
+                           .depth = kDepth,
+                           .busy = 256 / Shape::Threads,
+                           .least = kShortestPart / kDepth,
+                           .most = kLongestPart / kDepth};
     return {.row_tiles = static_cast<unsigned>(ceil_div(p.M, Shape::Rows)),
             .column_tiles = static_cast<unsigned>(ceil_div(p.N, Shape::Columns)),
-            .parts = static_cast<unsigned>(parts),
-            .k_per_part = per_part,
-            .partial = partial,
-            .rows = rows,
-            .width = width,
+            .split = split_sums(stream, p, tiles<Shape>(p), ceil_div(p.K, kDepth), cost),
             .vector_a = fours(p.a, p.in),
             .vector_b = fours(p.b, p.in),
             .vector_c = fours(p.c, p.c_row_stride, p.c_batch_stride, p.out)};
@@ -241,14 +236,10 @@ TilePlan plan_for(const Stream& stream, const GemmProblem& p) {
 template <class Shape, Lines kLinesA, Lines kLinesB>
 void run(const Stream& stream, const GemmProblem& p) {
     const TilePlan plan = plan_for<Shape>(stream, p);
-    const Launch how = {dim3(static_cast<unsigned>(tiles<Shape>(p)) * plan.parts),
-                        dim3(Shape::Threads)};
+    const Launch how = {dim3(plan.split.tiles * plan.split.parts), dim3(Shape::Threads)};
     with_float(p.in, [&]<class T>(std::type_identity<T>) {
         launch(stream, how, tiled_product<T, Shape, kLinesA, kLinesB>, p, plan);
     });
-    if (plan.parts == 1) return;
-    const Index sums = p.B * p.M * p.N + p.M;
-    launch(stream, {dim3(grid_for(sums, 256)), dim3(256)}, add_parts, p, plan);
 }
 
 /// Are all lines of the operand, `length` elements each, whole aligned quads?

@@ -31,26 +31,45 @@ void fail(const char* expression, const char* file, int line, const std::string&
 
 namespace {
 
-struct Block {
-    void* data = nullptr;
-    std::size_t bytes = 0;
+/// One block of device memory for each stream, which grows; kept until the process ends.
+class StreamMemory {
+public:
+    /// At least `bytes` bytes, which are zeros when they are allocated if `cleared`.
+    void* take(const Stream& stream, std::size_t bytes, bool cleared) {
+        const std::lock_guard lock(mutex_);
+        Block& block = blocks_[stream.handle];
+        if (block.bytes < bytes) {
+            const auto queue = static_cast<cudaStream_t>(stream.handle);
+            FOVEA_CUDA_CHECK(cudaStreamSynchronize(queue));
+            FOVEA_CUDA_CHECK(cudaFree(block.data));
+            block = {};
+            FOVEA_CUDA_CHECK(cudaMalloc(&block.data, bytes));
+            if (cleared) FOVEA_CUDA_CHECK(cudaMemsetAsync(block.data, 0, bytes, queue));
+            block.bytes = bytes;
+        }
+        return block.data;
+    }
+
+private:
+    struct Block {
+        void* data = nullptr;
+        std::size_t bytes = 0;
+    };
+
+    std::mutex mutex_;
+    std::map<void*, Block> blocks_;  // by stream
 };
 
 }  // namespace
 
 void* workspace(const Stream& stream, std::size_t bytes) {
-    static std::mutex mutex;
-    static std::map<void*, Block> blocks;  // by stream; kept until the process ends
-    const std::lock_guard lock(mutex);
-    Block& block = blocks[stream.handle];
-    if (block.bytes < bytes) {
-        FOVEA_CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream.handle)));
-        FOVEA_CUDA_CHECK(cudaFree(block.data));
-        block = {};
-        FOVEA_CUDA_CHECK(cudaMalloc(&block.data, bytes));
-        block.bytes = bytes;
-    }
-    return block.data;
+    static StreamMemory memory;
+    return memory.take(stream, bytes, false);
+}
+
+unsigned* turns(const Stream& stream, std::size_t count) {
+    static StreamMemory memory;
+    return static_cast<unsigned*>(memory.take(stream, count * sizeof(unsigned), true));
 }
 
 }  // namespace kernels::cuda

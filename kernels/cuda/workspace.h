@@ -1,4 +1,5 @@
-// Scratch memory of a launcher: partial sums between the two stages of a reduction, and the like.
+// Memory that belongs to a stream: scratch of a launcher (partial sums between the two stages of a
+// reduction, and the like), and counters by which the blocks of a launch wait for each other.
 #pragma once
 
 #include <cstddef>
@@ -16,5 +17,10 @@ template <class T>
 T* workspace(const Stream& stream, std::size_t count) {
     return static_cast<T*>(workspace(stream, count * sizeof(T)));
 }
+
+/// `count` counters that are zero, for the stream's next launch, which must leave them so (turns.cuh).
+/// One block a stream, cleared once when it is allocated. After a launch that was aborted they may hold
+/// anything, but then the device's context is lost as well.
+unsigned* turns(const Stream& stream, std::size_t count);
 
 }  // namespace fovea::kernels::cuda

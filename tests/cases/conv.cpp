@@ -131,6 +131,8 @@ void add_conv_cases(std::vector<Case>& table) {
     add_conv(
         table,
         {.x = {2, 5, 6, 8}, .O = 5, .params = params(1, 1), .weight_layout = Layout::Transposed});
+    add_conv(table, {{2, 48, 47, 8}, 8, {3, 3}, params(1, 1), false});  // many pixels, one tile
+    add_conv(table, {{2, 48, 47, 6}, 6, {3, 3}, params(1, 1, 2), false});
     add_depthwise(table);
     add_alexnet(table);
     add_resnet(table);

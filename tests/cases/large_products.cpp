@@ -51,10 +51,10 @@ void add_conv(std::vector<LargeCase>& list, const std::string& name, const Shape
 }  // namespace
 
 void add_large_products(std::vector<LargeCase>& list) {
-    add_linear(list, "ViT-B qkv", 788, 768, 2304);
-    add_linear(list, "ViT-B fc1", 788, 768, 3072);
+    add_linear(list, "ViT-B qkv", 2364, 768, 2304);
+    add_linear(list, "ViT-B fc1", 2364, 768, 3072);
     add_linear(list, "Swin-T stage 1 fc1", 12544, 96, 384);
-    add_conv(list, "ResNet-50 3x3", {3, 56, 56, 64}, 64, 3, 1, 1, false);
+    add_conv(list, "ResNet-50 3x3", {6, 56, 56, 64}, 64, 3, 1, 1, false);
     add_conv(list, "ResNet-50 1x1", {3, 56, 56, 64}, 256, 1, 1, 0, false);
     add_conv(list, "ResNet-50 stem 7x7 stride 2", {4, 224, 224, 3}, 64, 7, 2, 3, false);
     add_conv(list, "ViT-B patches of 16", {4, 224, 224, 3}, 768, 16, 16, 0, false);

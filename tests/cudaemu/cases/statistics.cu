@@ -15,6 +15,25 @@ namespace wmma = nvcuda::wmma;
 __global__ void read_rows(const float* a, float* out) { out[threadIdx.x] = a[threadIdx.x]; }
 __global__ void read_columns(const float* a, float* out) { out[threadIdx.x] = a[threadIdx.x * 32]; }
 
+// What a kernel reads after writing it does not come from memory; what it overwrites after reading does.
+__global__ void write_then_read(float* a, float* out) {
+    a[threadIdx.x] = 1;
+    __syncthreads();
+    out[threadIdx.x] = a[127 - threadIdx.x];
+}
+// Block 1 polls a flag, any number of times.
+__global__ void wait_for_flag(unsigned* flag, float* out) {
+    if (blockIdx.x == 0) {
+        out[0] = 1;
+        asm volatile("st.release.gpu.global.u32 [%0], 1;" ::"l"(flag) : "memory");
+        return;
+    }
+    for (unsigned now = 0; now == 0; __nanosleep(10))
+        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(flag) : "memory");
+    out[8] = out[0] + 1;
+}
+__global__ void read_then_write(float* a) { a[threadIdx.x] += 1; }
+
 // Two warps write a column of a matrix of 32 columns: all lanes use one bank.
 __global__ void write_column(float* out) {
     __shared__ float s[32][32];
@@ -37,8 +56,12 @@ __global__ void multiply(const __nv_bfloat16* A, float* C) {
 int launch() {
     DeviceArray<float> a(128 * 32), out(256);
     DeviceArray<__nv_bfloat16> m(256);
+    DeviceArray<unsigned> flag(std::vector<unsigned>{0});
     read_rows<<<1, 128>>>(a, out);
     read_columns<<<1, 128>>>(a, out);
+    write_then_read<<<1, 128>>>(a, out);
+    read_then_write<<<1, 128>>>(a);
+    wait_for_flag<<<2, 1>>>(flag, out);
     write_column<<<1, 64>>>(out);
     multiply<<<1, 32>>>(m, out);
     return cudaDeviceSynchronize() != cudaSuccess;
@@ -65,6 +88,16 @@ CASE(global_memory) {
     EXPECT(number("read_columns", {"global_load", "sectors"}) == 4 * 32);
     EXPECT(number("read_columns", {"global_load", "ideal_sectors"}) == 4 * 4);
     EXPECT(number("read_columns", {"global_store", "sectors"}) == 4 * 4);
+    EXPECT(number("write_then_read", {"global_load", "requests"}) == 4);
+    EXPECT(number("write_then_read", {"global_load", "unique_bytes"}) == 0);
+    EXPECT(number("write_then_read", {"global_store", "unique_bytes"}) == 2 * 128 * 4);
+    EXPECT(number("read_then_write", {"global_load", "unique_bytes"}) == 128 * 4);
+    EXPECT(number("read_then_write", {"global_store", "unique_bytes"}) == 128 * 4);
+}
+
+CASE(polls) {
+    EXPECT(number("wait_for_flag", {"global_load", "requests"}) == 1);
+    EXPECT(number("wait_for_flag", {"global_store", "requests"}) == 3);
 }
 
 CASE(shared_memory) {

@@ -1,9 +1,12 @@
 // Branches, calls, fences; and what the device's runtime library offers: printf, assert, malloc,
 // free.
+#include <chrono>
 #include <mutex>
+#include <thread>
 
 #include "tests/cudaemu/decode/decoder.h"
 #include "tests/cudaemu/machine/access.h"
+#include "tests/cudaemu/machine/config.h"
 
 namespace fovea::cudaemu {
 
@@ -12,6 +15,12 @@ using ptx::Operand;
 namespace {
 
 void exec_nothing(Context&, const Instruction&) {}
+// Whoever sleeps waits for another block. Where that runs on another thread of the host, it gets the
+// processor, and few polls are counted.
+void exec_nanosleep(Context& c, const Instruction&) {
+    if (config().resident == 1 && !c.launch->cooperative && c.launch->cluster_blocks() == 1)
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+}
 void exec_fence(Context&, const Instruction&) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
@@ -145,7 +154,8 @@ void exec_assertion(Context& c, const Instruction& I) {
 
 void exec_malloc(Context& c, const Instruction& I) {
     for_lanes(c.mask, [&](int lane) {
-        void* p = DeviceMemory::get().alloc(argument(c, I, lane, 0), MemKind::Device);
+        void* p = DeviceMemory::get().alloc(argument(c, I, lane, 0), MemKind::Device,
+                                            c.launch->device);
         give_back(c, I, lane, u64(p));
     });
 }
@@ -243,7 +253,7 @@ bool decode_control(Decoder& d, const ptx::Instr& in, Instruction& I) {
     if (op == "ret") return set(Kind::Ret, Class::Branch);
     if (op == "exit") return set(Kind::Exit, Class::Branch);
     if (op == "trap" || op == "brkpt") return set(Kind::Normal, Class::Other, exec_trap);
-    if (op == "nanosleep") return set(Kind::Yield, Class::Other, exec_nothing);
+    if (op == "nanosleep") return set(Kind::Yield, Class::Other, exec_nanosleep);
     if (op == "membar" || op == "fence") return set(Kind::Normal, Class::Barrier, exec_fence);
     if (op == "griddepcontrol" || op == "setmaxnreg" || op == "pmevent")
         return set(Kind::Normal, Class::Other, exec_nothing);

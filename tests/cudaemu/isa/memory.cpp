@@ -46,7 +46,9 @@ MemoryForm parse_memory(const ptx::Instr& in) {
 
 namespace {
 
-constexpr u16 kSyncAccess = 1;  // flags: volatile and the like do not race among themselves
+// Flags: volatile and the like do not race among themselves. A load that acquires polls what another
+// block writes; how often is chance, so it counts as no traffic.
+constexpr u16 kSyncAccess = 1, kPoll = 2;
 
 // Element v of the vector: in a register, or in the list of many.
 template <class D>
@@ -59,7 +61,10 @@ template <class T, class D>
 void exec_ld(Context& c, const Instruction& I) {
     Access x;
     const u32 bytes = u32(sizeof(T)) * I.nv;
+    const bool stats = c.stats;
+    c.stats = stats && !(I.flags & kPoll);
     resolve(c, I, 5, bytes, false, x);
+    c.stats = stats;
     if (c.check)
         for_lanes(x.shared, [&](int i) {
             race_access(c, i, x.soff[i], bytes, false, I.flags & kSyncAccess, false);
@@ -212,7 +217,7 @@ bool decode_memory(Decoder& d, const ptx::Instr& in, Instruction& I) {
     I.space = m.space;
     I.nv = u8(m.elements);
     I.esz = u8(size);
-    I.flags = m.sync ? kSyncAccess : 0;
+    I.flags = u16((m.sync ? kSyncAccess : 0) | (load && in.has("acquire") ? kPoll : 0));
     I.cls = class_of(m.space, load);
     if (size == 16) {
         I.fn = load ? exec_ld128 : exec_st128;

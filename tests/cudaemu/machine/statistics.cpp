@@ -85,7 +85,8 @@ void KernelStats::merge(const WorkerStats& w, const KernelImage& image) {
 
 // ---- global memory ------------------------------------------------------------------------------
 
-// One bit for each 32-byte sector of the arena: loaded, stored.
+// One bit for each 32-byte sector of the arena: loaded, stored. What a launch loads after storing it
+// itself is in the L2 cache, and does not count as loaded.
 struct SectorMap {
     u64* loaded = reserve();
     u64* stored = reserve();
@@ -117,6 +118,7 @@ void stats_global_access(WorkerStats& w, const u64* addr, u32 mask, u32 bytes, b
             const u64 index = s - first;
             if (index >= DeviceMemory::kArena / 32) continue;  // host memory
             const u64 bit = 1ull << (index & 63);
+            if (!store && (sector_map().stored[index >> 6] & bit)) continue;
             if (!(map[index >> 6] & bit))
                 __atomic_fetch_or(&map[index >> 6], bit, __ATOMIC_RELAXED);
         }
