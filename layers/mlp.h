@@ -6,6 +6,10 @@
 
 namespace fovea {
 
+/// fc2(f(fc1(x))). While a tape records, f belongs to fc2, whose backward it joins; otherwise it belongs
+/// to fc1, and its input is never stored.
+Tensor perceptron(const Linear& fc1, const Linear& fc2, const Tensor& x, Unary f);
+
 /// fc2(drop(f(fc1(x)))), dropped again. x [.., width] -> [.., width].
 struct Mlp : Module {
     Linear fc1, fc2;

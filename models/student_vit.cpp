@@ -5,6 +5,7 @@
 #include "core/ops/attention.h"
 #include "core/ops/shape_ops.h"
 #include "layers/init.h"
+#include "layers/mlp.h"
 
 namespace fovea {
 
@@ -49,7 +50,7 @@ void StudentBlock::visit(Visitor& v) {
 Tensor StudentBlock::forward(const Tensor& x, const Pass& pass) const {
     const Tensor mixed = dropout1.forward(attention.forward(norm1.forward(x)), pass);
     const Tensor attended = drop_path1.add(x, mixed, pass);
-    const Tensor mlp = fc2.forward(fc1.forward(norm2.forward(attended), activation));
+    const Tensor mlp = perceptron(fc1, fc2, norm2.forward(attended), activation);
     return drop_path2.add(attended, dropout2.forward(mlp, pass), pass);
 }
 
@@ -76,13 +77,30 @@ Tensor StudentTrunk::forward(const Tensor& images, const Pass& pass) const {
     return norm.forward(ops::contiguous(ops::slice(x, 1, 0, embedding.prefix())));
 }
 
+StudentHead::StudentHead(const VitConfig& c) : deep(c.representation_size > 0) {
+    if (deep) fc1 = Linear(c.embed_dim, c.representation_size);
+    fc2 = Linear(deep ? c.representation_size : c.embed_dim, c.num_classes);
+}
+
 void StudentHead::visit(Visitor& v) {
-    v("fc1", fc1);
-    v("fc2", fc2);
+    if (deep) {
+        v("fc1", fc1);
+        v("fc2", fc2);
+    } else {
+        fc2.visit(v);  // its parameters are the head's own
+    }
+}
+
+Tensor StudentHead::forward(const Tensor& x) const {
+    return fc2.forward(deep ? fc1.forward(x, Unary::Tanh) : x);
+}
+
+std::int64_t StudentHead::macs() const {
+    return (deep ? fc1.weight.value.numel() : 0) + fc2.weight.value.numel();
 }
 
 StudentVit::StudentVit(const VitConfig& config)
-    : config_(config), trunk_(config, false), classifier_(config.embed_dim, config.num_classes) {
+    : config_(config), trunk_(config, false), classifier_(config) {
     assign_sites(*this);
 }
 
@@ -124,12 +142,13 @@ std::optional<VitConfig> student_vit_preset(std::string_view name) {
     c.depth = 6;
     c.num_heads = 4;
     c.mlp_hidden = 128;
+    c.representation_size = c.embed_dim;
     c.ln_eps = 1e-5;
     c.dropout = 0.1;
     if (name == "vit_fmnist" || name == "mydeit") return c;
     if (name == "student_vit_test" || name == "mydeit_test") {
         c.image_size = {12, 12};
-        c.embed_dim = 16;
+        c.embed_dim = c.representation_size = 16;
         c.depth = c.num_heads = 2;
         c.mlp_hidden = 32;
         return c;
@@ -139,7 +158,7 @@ std::optional<VitConfig> student_vit_preset(std::string_view name) {
     if (name == "vit_cifar") {
         c.in_channels = 3;
         c.image_size = {32, 32};
-        c.embed_dim = 128;
+        c.embed_dim = c.representation_size = 128;
         c.mlp_hidden = 256;
         return c;
     }

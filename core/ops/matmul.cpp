@@ -64,9 +64,9 @@ struct LinearOp : Node {
     const char* name() const override { return "linear"; }
 
     Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, Unary f) {
-        check(x.rank() >= 1 && w.rank() == 2 && x.size(-1) == w.size(1), "linear",
+        check(x.rank() >= 1 && w.rank() == 2 && x.size(-1) == w.size(1), name(),
               "x [.., K] and w [N, K] must agree in K", x, w);
-        check(!bias.defined() || (bias.rank() == 1 && bias.size(0) == w.size(0)), "linear",
+        check(!bias.defined() || (bias.rank() == 1 && bias.size(0) == w.size(0)), name(),
               "bias must be [N]", w, bias);
         dx_ = sink(x);
         dw_ = sink(w);
@@ -98,13 +98,20 @@ struct LinearOp : Node {
         }
         if (dx_) {
             const GradSink::Buffer dx = dx_.open();
-            View rows = dx.view;
-            rows.shape = dy_rows.shape();
-            rows.shape[-1] = w_.get().size(1);
-            rows.strides = contiguous_strides(rows.shape);
-            kernels::linear_backward_input(dy.stream(), rows, dy_rows, w_.get(), dx.mode);
+            kernels::linear_backward_input(dy.stream(), input_rows(dx.view, dy_rows), dy_rows,
+                                           w_.get(), dx.mode);
         }
     }
+
+protected:
+    /// The gradient [.., K] of the input, with the rows of dy [rows, N].
+    View input_rows(View dx, const Tensor& dy_rows) const {
+        dx.shape = {dy_rows.size(0), w_.get().size(1)};
+        dx.strides = contiguous_strides(dx.shape);
+        return dx;
+    }
+
+    Saved x_, w_;
 
 private:
     static void column_sums(const GradSink::Buffer& dbias, const Tensor& dy_rows) {
@@ -115,7 +122,38 @@ private:
     }
 
     GradSink dx_, dw_, dbias_;
-    Saved x_, w_;
+};
+
+/// linear(f(pre), w, bias). f(pre) wants no gradient: it goes on to pre in the product that makes it.
+struct ActivatedLinearOp : LinearOp {
+    const char* name() const override { return "activated_linear"; }
+
+    Tensor forward(const Tensor& pre, const Tensor& w, const Tensor& bias, Unary f) {
+        f_ = f;
+        dpre_ = sink(pre);
+        if (dpre_) {
+            pre_ = save(pre);
+            w_ = save(w);
+        }
+        const Tensor x = Tensor::empty(pre.shape(), pre.dtype(), pre.device());
+        kernels::unary_forward(pre.stream(), x.view(), pre, f);
+        return LinearOp::forward(x, w, bias, Unary::Identity);
+    }
+
+    void backward(const Tensor& dy) override {
+        LinearOp::backward(dy);
+        if (!dpre_) return;
+        x_ = Saved();  // its memory may serve dpre
+        const GradSink::Buffer dpre = dpre_.open();
+        const Tensor dy_rows = as_rows(dy);
+        kernels::linear_backward_preactivation(dy.stream(), input_rows(dpre.view, dy_rows), dy_rows,
+                                               w_.get(), pre_.get(), f_, dpre.mode);
+    }
+
+private:
+    Unary f_ = Unary::Identity;
+    GradSink dpre_;
+    Saved pre_;
 };
 
 }  // namespace
@@ -129,6 +167,12 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Unary f) {
     if (f != Unary::Identity && Tape::current() != nullptr) return unary(linear(x, w, bias), f);
     return apply<LinearOp>(contiguous(autocast::low(x)), contiguous(autocast::low_weight(w)),
                            contiguous(bias), f);
+}
+
+Tensor activated_linear(const Tensor& pre, const Tensor& w, const Tensor& bias, Unary f) {
+    if (f == Unary::Identity) return linear(pre, w, bias);
+    return apply<ActivatedLinearOp>(contiguous(autocast::low(pre)),
+                                    contiguous(autocast::low_weight(w)), contiguous(bias), f);
 }
 
 }  // namespace fovea::ops

@@ -1,9 +1,12 @@
-// Linear layers: y = f(x w^T + bias), and the gradient of x.
+// Linear layers: y = f(x w^T + bias), and the gradient of x, or of what f gave x.
 //
 // Forward is oneDNN's inner product: its blocked weight layout costs a repacking per call (weights
 // are small beside activations) and gains 5 to 15%. Bias and activation are applied while the result
-// is in registers.
+// is in registers. The library has no epilogue with the slope of an activation: backward multiplies
+// in place, which saves the product a buffer of its own. (Block by block, in the cache, it was slower,
+// because products of few rows are.)
 #include "kernels/cpu/dnnl_support.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/include/matmul.h"
 
 namespace fovea::kernels::cpu {
@@ -71,6 +74,16 @@ void linear_forward(const Stream&, View y, CView x, CView w, CView bias, Unary f
 
 void linear_backward_input(const Stream& stream, View dx, CView dy, CView w, GradMode mode) {
     matmul(stream, dx, dy, w, false, false, 1.0, mode);
+}
+
+void linear_backward_preactivation(const Stream& stream, View dpre, CView dy, CView w, CView pre,
+                                   Unary f, GradMode mode) {
+    if (mode == GradMode::Ignore || dpre.numel() == 0) return;
+    View product = dpre;
+    if (mode == GradMode::Accumulate)
+        product.data = scratch_floats(ScratchSlot::Work, static_cast<std::size_t>(dpre.numel()));
+    matmul(stream, product, dy, w, false, false, 1.0, GradMode::Overwrite);
+    unary_backward(stream, dpre, product, pre, f, mode);
 }
 
 }  // namespace fovea::kernels::cpu

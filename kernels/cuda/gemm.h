@@ -16,7 +16,8 @@ struct GemmOperand {
     bool transposed;
 };
 
-/// c [B,M,N] (+)= f(alpha a [B,M,K] b [B,K,N] + bias [N]).
+/// c [B,M,N] (+)= f(alpha a [B,M,K] b [B,K,N] + bias [N]), or, where there is a `pre`,
+/// c [B,M,N] (+)= alpha a [B,M,K] b [B,K,N] * f'(pre [B,M,N]).
 struct GemmProblem {
     std::int64_t B, M, N, K;
     GemmOperand a, b;
@@ -24,8 +25,9 @@ struct GemmProblem {
     std::int64_t c_row_stride, c_batch_stride;
     DType in, out;  ///< of a and b; of c: F32, or BF16 where `in` is
     float alpha = 1.0F;
-    bool accumulate = false;      ///< c and row_sums are added to; f and bias are then not used
+    bool accumulate = false;      ///< c and row_sums are added to; bias and f are then not used
     const float* bias = nullptr;  ///< [N]; only with alpha = 1
+    const void* pre = nullptr;    ///< of c's type and layout; only with alpha = 1 and without bias
     Unary f = Unary::Identity;    ///< other than Identity only where c is contiguous
     float* row_sums = nullptr;    ///< [M] (+)= sums over k of a; only with B = 1
 };

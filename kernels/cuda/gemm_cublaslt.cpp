@@ -4,9 +4,10 @@
 // The library is column-major: our row-major c [M,N] is its column-major [N,M], so it multiplies
 // c^T = b^T a^T: its first operand is b, its second a, its rows are our columns. Its epilogues then fit:
 //   BIAS adds a vector along its rows: our bias [N].          GELU is the tanh form.
+//   DGELU multiplies by the slope of that GELU at an `auxiliary' matrix of c's type: our pre.
 //   BGRADB sums its second operand over k: the bias gradient, from the a = dy^T that is read anyway.
 // It wants bias vectors of c's type, 16-byte aligned; others are copied first. What it has no epilogue
-// for, a second kernel does; a BF16 result is then rounded before and after f.
+// for, a second kernel does; a BF16 result is then rounded before and after f, or f'.
 #include <cublasLt.h>
 
 #include <algorithm>
@@ -90,6 +91,11 @@ std::uint32_t alignment_of(const void* p) {
 bool accumulates_sums(const GemmProblem& p) { return p.row_sums != nullptr && p.accumulate; }
 bool aligned_sums(const GemmProblem& p) { return alignment_of(p.row_sums) >= 16; }
 
+/// Does the library take pre as it is? It wants rows of whole 16 bytes in BF16.
+bool aligned_pre(const GemmProblem& p) {
+    return p.c_row_stride % 8 == 0 && alignment_of(p.pre) >= 16;
+}
+
 /// Applied to a sum that was stored, would f magnify its rounding?
 bool magnifies(Unary f) {
     return f == Unary::Exp || f == Unary::Log || f == Unary::Sqrt || f == Unary::Square;
@@ -101,6 +107,8 @@ cublasLtEpilogue_t wished_epilogue(const GemmProblem& p) {
         return CUBLASLT_EPILOGUE_BGRADB;
     // The library's GELU may take tanh from the hardware: good enough for BF16 only.
     const bool gelu = p.f == Unary::GeluTanh && p.out == DType::BF16;
+    if (p.pre != nullptr)
+        return gelu && aligned_pre(p) ? CUBLASLT_EPILOGUE_DGELU : CUBLASLT_EPILOGUE_DEFAULT;
     if (p.bias != nullptr) return gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
     return gelu ? CUBLASLT_EPILOGUE_GELU : CUBLASLT_EPILOGUE_DEFAULT;
 }
@@ -118,8 +126,10 @@ struct Plan {
     cublasLtEpilogue_t epilogue;
 
     bool sums_rows() const { return epilogue == CUBLASLT_EPILOGUE_BGRADB; }
+    bool takes_pre() const { return epilogue == CUBLASLT_EPILOGUE_DGELU; }
     bool applies_f() const {
-        return epilogue == CUBLASLT_EPILOGUE_GELU || epilogue == CUBLASLT_EPILOGUE_GELU_BIAS;
+        return epilogue == CUBLASLT_EPILOGUE_GELU || epilogue == CUBLASLT_EPILOGUE_GELU_BIAS ||
+               takes_pre();
     }
 };
 
@@ -147,6 +157,10 @@ std::optional<Plan> make_plan(cublasLtHandle_t handle, const GemmProblem& p,
             plan.sums_rows() ? CUDA_R_32F : library_type(p.out));
         const void* any = p.c;  // the heuristic wants to see a pointer; every call sets its own
         set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, any);
+    }
+    if (plan.takes_pre()) {  // of c's type, unless told otherwise
+        set(plan.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p.c_row_stride);
+        set(plan.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.pre);
     }
 
     cublasLtMatmulPreferenceOpaque_t preference;
@@ -213,7 +227,9 @@ View dense_view(void* data, const Shape& shape, DType dtype) {
 }  // namespace
 
 bool gemm_cublaslt(const Stream& stream, const GemmProblem& p) {
-    if (p.K == 0 || (p.out == DType::BF16 && magnifies(p.f))) return false;
+    if (p.K == 0) return false;
+    if (p.pre != nullptr && p.accumulate) return false;  // it would multiply what was there, too
+    if (p.pre == nullptr && p.out == DType::BF16 && magnifies(p.f)) return false;
     std::optional<Plan> plan = plan_for(stream.device.index, p);
     if (!plan) return false;
 
@@ -233,6 +249,7 @@ bool gemm_cublaslt(const Stream& stream, const GemmProblem& p) {
     }
     if (p.bias != nullptr) set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     if (plan->sums_rows()) set(plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.row_sums);
+    if (plan->takes_pre()) set(plan->desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.pre);
 
     const float beta = p.accumulate ? 1.0F : 0.0F;
     CHECK_CUBLAS(cublasLtMatmul(plan->handle, &plan->desc, &p.alpha, p.b.data, &plan->b, p.a.data,
@@ -241,8 +258,14 @@ bool gemm_cublaslt(const Stream& stream, const GemmProblem& p) {
                                 static_cast<cudaStream_t>(stream.handle)));
 
     if (p.f != Unary::Identity && !plan->applies_f()) {
-        const View c = dense_view(p.c, {p.B * p.M * p.N}, p.out);
-        unary_forward(stream, c, c, p.f);
+        const Shape all = {p.B * p.M * p.N};
+        const View c = dense_view(p.c, all, p.out);
+        if (p.pre == nullptr) {
+            unary_forward(stream, c, c, p.f);
+        } else {
+            const CView pre(p.pre, all, contiguous_strides(all), p.out);
+            unary_backward(stream, c, c, pre, p.f, GradMode::Overwrite);
+        }
     }
     if (p.row_sums != nullptr && !plan->sums_rows()) {
         // a [M,K] is stored as K rows of M.

@@ -1,32 +1,13 @@
-// What becomes of the tiled matrix product's sums: c (+)= f(alpha sum + bias), rounded and stored; or,
-// where k is cut into parts, numbers in the workspace.
+// What becomes of the tiled matrix product's sums: c (+)= f(alpha sum + bias), or alpha sum * f'(pre),
+// rounded and stored.
 #pragma once
 
-#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/activation_slope.cuh"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/numbers.cuh"
 
 namespace fovea::kernels::cuda {
-
-/// How the problem is cut up.
-struct TilePlan {
-    unsigned row_tiles, column_tiles, parts;
-    Index k_per_part;
-    /// Sums of the parts [parts, B * M, N in whole quads], then their row_sums [parts, M]; nullptr where
-    /// there is one part.
-    float* partial;
-    Index rows, width;
-    bool vector_a, vector_b;  ///< may four elements be read at once?
-    bool vector_c;
-
-    __device__ float* partial_sum(Index part, Index row, Index column) const {
-        return partial + (part * rows + row) * width + column;
-    }
-    __device__ float* partial_row_sum(Index part, Index row) const {
-        return partial_sum(parts, 0, 0) + part * rows + row;
-    }
-};
 
 /// Some of four elements of type T, as floats; zeros for the others.
 template <class T>
@@ -35,6 +16,12 @@ __device__ __forceinline__ void load_some(float (&x)[4], const T* p, int count, 
 #pragma unroll
     for (int i = 0; i < 4; ++i) x[i] = i < count ? to_float(p[i]) : 0.0F;
 }
+/// May four elements at p be read at once?
+template <class T>
+__device__ __forceinline__ bool is_quad(const T* p) {
+    return reinterpret_cast<std::uintptr_t>(p) % (4 * sizeof(T)) == 0;
+}
+
 template <class T>
 __device__ __forceinline__ void store_some(T* p, const float (&x)[4], int count, bool vector) {
     if (vector && count == 4) return store(p, x);
@@ -43,29 +30,51 @@ __device__ __forceinline__ void store_some(T* p, const float (&x)[4], int count,
         if (i < count) p[i] = from_float<T>(x[i]);
 }
 
-/// The sums x of row `row` of c, from `column` on: epilogue, rounding and store.
+/// Some of four elements of a matrix of type `dtype`, from its element `at` on.
+__device__ __forceinline__ void load_matrix(float (&x)[4], const void* matrix, Index at,
+                                            DType dtype, int count) {
+    if (dtype == DType::F32) {
+        const float* p = static_cast<const float*>(matrix) + at;
+        load_some(x, p, count, is_quad(p));
+    } else {
+        const BFloat16* p = static_cast<const BFloat16*>(matrix) + at;
+        load_some(x, p, count, is_quad(p));
+    }
+}
+
+/// The sums x of row `row` of c, from `column` on: epilogue, rounding and store. `vector`: may four
+/// elements of c be written at once?
 __device__ __forceinline__ void finish(const GemmProblem& p, float (&x)[4], Index batch, Index row,
                                        Index column, int count, bool vector) {
     const Index at = batch * p.c_batch_stride + row * p.c_row_stride + column;
-    float* c = static_cast<float*>(p.c) + at;
-    BFloat16* c_low = static_cast<BFloat16*>(p.c) + at;
-    float before[4] = {};
-    if (p.accumulate) {
-        if (p.out == DType::F32)
-            load_some(before, c, count, vector);
-        else
-            load_some(before, c_low, count, vector);
-    }
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        x[i] = p.alpha * x[i] + before[i];
-        if (p.bias != nullptr && i < count) x[i] += p.bias[column + i];
-        if (p.f != Unary::Identity) x[i] = apply(p.f, x[i]);
+    for (float& e : x) e *= p.alpha;
+    if (p.pre != nullptr) {
+        float pre[4];
+        load_matrix(pre, p.pre, at, p.out, count);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[i] *= slope(p.f, pre[i]);
+    }
+    if (p.accumulate) {
+        float before[4];
+        load_matrix(before, p.c, at, p.out, count);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[i] += before[i];
+    }
+    if (p.bias != nullptr) {
+        float bias[4];
+        load_some(bias, p.bias + column, count, is_quad(p.bias + column));
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[i] += bias[i];
+    }
+    if (p.f != Unary::Identity && p.pre == nullptr) {
+#pragma unroll
+        for (float& e : x) e = apply(p.f, e);
     }
     if (p.out == DType::F32)
-        store_some(c, x, count, vector);
+        store_some(static_cast<float*>(p.c) + at, x, count, vector);
     else
-        store_some(c_low, x, count, vector);
+        store_some(static_cast<BFloat16*>(p.c) + at, x, count, vector);
 }
 
 __device__ __forceinline__ void put_row_sum(const GemmProblem& p, Index row, float sum) {

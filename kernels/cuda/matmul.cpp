@@ -89,6 +89,17 @@ void linear_backward_input(const Stream& stream, View dx, CView dy, CView w, Gra
     if (wanted(dx, mode)) run(stream, product(dx, dy, false, w, false, mode));
 }
 
+void linear_backward_preactivation(const Stream& stream, View dpre, CView dy, CView w, CView pre,
+                                   Unary f, GradMode mode) {
+    if (!wanted(dpre, mode)) return;
+    GemmProblem p = product(dpre, dy, false, w, false, mode);
+    if (f != Unary::Identity) {
+        p.pre = pre.data;
+        p.f = f;
+    }
+    run(stream, p);
+}
+
 void linear_backward_weight(const Stream& stream, View dw, View dbias, CView dy, CView x,
                             GradMode mode) {
     if (!wanted(dw, mode) || dw.numel() == 0) {

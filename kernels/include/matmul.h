@@ -17,6 +17,11 @@ KERNEL(linear_forward, View y, CView x, CView w, CView bias, Unary f);
 /// dx [M,K] (+)= dy [M,N] w [N,K].
 KERNEL(linear_backward_input, View dx, CView dy, CView w, GradMode mode);
 
+/// dpre [M,K] (+)= (dy [M,N] w [N,K]) * f'(pre [M,K]): the gradient of the input of a layer that was
+/// given f(pre), taken back through f.
+KERNEL(linear_backward_preactivation, View dpre, CView dy, CView w, CView pre, Unary f,
+       GradMode mode);
+
 /// dw [N,K] (+)= dy^T x, dbias [N] (+)= column sums of dy. dbias may be empty.
 KERNEL(linear_backward_weight, View dw, View dbias, CView dy, CView x, GradMode mode);
 

@@ -102,6 +102,21 @@ void linear_backward_input(const Stream&, View dx, CView dy, CView w, GradMode m
     });
 }
 
+void linear_backward_preactivation(const Stream&, View dpre, CView dy, CView w, CView pre, Unary f,
+                                   GradMode mode) {
+    if (!wanted(dpre, mode)) return;
+    with_float(dpre.dtype, [&]<class T>(std::type_identity<T>) {
+        const Index K = w.dim(1);
+        T* out = dpre.as<T>();
+        const T* in = pre.as<T>();
+        multiply(rows_of(dy), K, w.dim(0), dense<T>(dy), dense<T>(w),
+                 [&](Index i, Index j, double sum) {
+                     const Index at = i * K + j;
+                     store(out[at], sum * slope(f, static_cast<double>(in[at])), mode);
+                 });
+    });
+}
+
 void linear_backward_weight(const Stream&, View dw, View dbias, CView dy, CView x, GradMode mode) {
     const Index M = rows_of(dy), N = dy.dim(-1), K = x.dim(-1);
     with_float(dy.dtype, [&]<class T>(std::type_identity<T>) {

@@ -35,6 +35,13 @@ struct LinearShape {
     std::int64_t N;
 };
 
+std::string stored(Layout x, Layout w) {
+    return std::string(x == Layout::Dense    ? ""
+                       : x == Layout::Sliced ? " sliced"
+                                             : " transposed") +
+           (w == Layout::Dense ? "" : " strided weight");
+}
+
 void add_linear(std::vector<Case>& table, const LinearShape& s, bool bias, Unary f,
                 Layout layout = Layout::Dense, Layout weight_layout = Layout::Dense) {
     const std::int64_t K = s.x[-1], rows = K > 0 ? s.x.numel() / K : 0;
@@ -45,10 +52,7 @@ void add_linear(std::vector<Case>& table, const LinearShape& s, bool bias, Unary
         {.name =
              "linear " + spell(s.x) + "->" + std::to_string(s.N) + (bias ? " bias" : "") +
              (f == Unary::Identity ? "" : " activation " + std::to_string(static_cast<int>(f))) +
-             (layout == Layout::Dense    ? ""
-              : layout == Layout::Sliced ? " sliced"
-                                         : " transposed") +
-             (weight_layout == Layout::Dense ? "" : " strided weight"),
+             stored(layout, weight_layout),
          .op = "linear",
          .kernels = {"linear_forward", "linear_backward_input", "linear_backward_weight"},
          .inputs = inputs,
@@ -58,6 +62,53 @@ void add_linear(std::vector<Case>& table, const LinearShape& s, bool bias, Unary
          .bytes = traffic(inputs, rows * s.N),
          .terms = std::max({rows, K, s.N}),
          .kinks = f == Unary::Relu});
+}
+
+/// pre [.., K] and N, f. The values of pre stay where f is defined.
+void add_activated_linear(std::vector<Case>& table, const LinearShape& s, bool bias, Unary f,
+                          Layout layout = Layout::Dense, Layout weight_layout = Layout::Dense) {
+    const std::int64_t K = s.x[-1], rows = K > 0 ? s.x.numel() / K : 0;
+    const bool positive = f == Unary::Log || f == Unary::Sqrt;
+    std::vector<Input> inputs = {
+        {s.x, positive ? Values::Positive : Values::Uniform, true, layout, 0},
+        {{s.N, K}, Values::Uniform, true, weight_layout, 0}};
+    if (bias) inputs.push_back({{s.N}});
+    table.push_back({.name = "activated_linear " + spell(s.x) + "->" + std::to_string(s.N) +
+                             (bias ? " bias" : "") + " activation " +
+                             std::to_string(static_cast<int>(f)) + stored(layout, weight_layout),
+                     .op = "activated_linear",
+                     .kernels = {"unary_forward", "linear_forward", "linear_backward_preactivation",
+                                 "linear_backward_weight"},
+                     .inputs = inputs,
+                     .build =
+                         [=](const auto& in) {
+                             return ops::activated_linear(in[0], in[1], bias ? in[2] : Tensor(), f);
+                         },
+                     .flops = 2.0 * static_cast<double>(rows * K * s.N),
+                     .bytes = traffic(inputs, rows * s.N),
+                     .terms = std::max({rows, K, s.N}),
+                     .kinks = f == Unary::Relu});
+}
+
+void add_activated_linears(std::vector<Case>& table) {
+    for (const Unary f :
+         {Unary::Relu, Unary::GeluErf, Unary::GeluTanh, Unary::QuickGelu, Unary::Silu,
+          Unary::Sigmoid, Unary::Tanh, Unary::Exp, Unary::Log, Unary::Sqrt, Unary::Square})
+        add_activated_linear(table, {{7, 33}, 17}, true, f);
+    // cuBLASLt multiplies by the slope of GeluTanh in BF16 where rows are multiples of 8, if 16-byte
+    // aligned; erf is a kernel of its own there, and Fovea's own product has both in its epilogue.
+    for (const Unary f : {Unary::GeluErf, Unary::GeluTanh}) {
+        add_activated_linear(table, {{9, 40}, 24}, false, f);
+        add_activated_linear(table, {{1, 8}, 16}, true, f);
+        add_activated_linear(table, {{2, 49, 128}, 64}, true, f);
+        add_activated_linear(table, {{0, 8}, 3}, true, f);
+        add_activated_linear(table, {{2, 3, 31}, 33}, true, f);
+    }
+    add_activated_linear(table, {{31, 40}, 32}, true, Unary::GeluTanh, Layout::Transposed);
+    add_activated_linear(table, {{31, 40}, 32}, true, Unary::GeluTanh, Layout::Sliced,
+                         Layout::Transposed);
+    // So few tiles and so long a sum that Fovea's own product cuts it into parts.
+    add_activated_linear(table, {{20, 72}, 640}, true, Unary::GeluErf);
 }
 
 }  // namespace
@@ -77,6 +128,7 @@ void add_matmul_cases(std::vector<Case>& table) {
     add_matmul(table, 3, 5, 6, 7, false, false, Layout::Repeated);
     add_matmul(table, 0, 5, 6, 7, false, false, Layout::Repeated);
     add_matmul(table, 3, 197, 50, 64, false, true);
+    add_matmul(table, 2, 5, 7, 1000, false, true);  // the summed axis is cut into parts
 
     for (const bool bias : {false, true}) {
         add_linear(table, {{31, 33}, 32}, bias, Unary::Identity);
@@ -97,6 +149,11 @@ void add_matmul_cases(std::vector<Case>& table) {
     add_linear(table, {{1, 197, 384}, 384}, true, Unary::Identity);
     add_linear(table, {{1, 784, 64}, 256}, true, Unary::Identity);
     add_linear(table, {{16, 96}, 10}, true, Unary::Identity);
+    // Few tiles, a long summed axis: forward is cut into parts; the weight's gradient into many.
+    add_linear(table, {{9, 1200}, 20}, true, Unary::Identity);
+    add_linear(table, {{5000, 16}, 24}, true, Unary::Identity);
+
+    add_activated_linears(table);
 }
 
 }  // namespace fovea::tests

@@ -105,3 +105,37 @@ TEMPLATE_TEST_CASE("linear, forward and backward", "[reference]", float, double)
     CHECK(error(dw, dw_want) < tolerance<TestType>);
     CHECK(error(db, db_want) < tolerance<TestType>);
 }
+
+TEST_CASE("the gradient through an activation, by hand", "[reference]") {
+    // dy w = {1, 2} {{3, -1, 0.5}, {1, 4, 2}} = {5, 7, 4.5}.
+    const Array<double> dy({1, 2}, {1, 2}), w({2, 3}, {3, -1, 0.5, 1, 4, 2});
+    const Array<double> pre({1, 3}, {-1, 0, 1});
+    Array<double> dpre({1, 3});
+    const auto back = [&](Unary f, GradMode mode) {
+        reference::linear_backward_preactivation(on_reference, dpre, dy, w, pre, f, mode);
+    };
+    back(Unary::Relu, GradMode::Overwrite);
+    CHECK(error(dpre, {0, 0, 4.5}) < 1e-15);
+    back(Unary::Square, GradMode::Accumulate);  // 2 pre
+    CHECK(error(dpre, {-10, 0, 13.5}) < 1e-15);
+    // GELU'(x) = Phi(x) + x phi(x), with Phi(1) = 0.8413447460685429 and phi(1) = 0.2419707245191434.
+    back(Unary::GeluErf, GradMode::Overwrite);
+    CHECK(error(dpre, {5 * (0.1586552539314571 - 0.2419707245191434), 3.5,
+                       4.5 * (0.8413447460685429 + 0.2419707245191434)}) < 1e-13);
+    back(Unary::GeluErf, GradMode::Ignore);
+    CHECK(dpre[1] == 3.5);
+}
+
+TEST_CASE("the gradient through tanh against differences", "[reference]") {
+    const auto dy = Array<double>::random({3, 4}, 1), w = Array<double>::random({4, 5}, 2);
+    auto pre = Array<double>::random({3, 5}, 3);
+    Array<double> dpre({3, 5}), x({3, 5}), y({3, 4});
+    const auto want = central_differences(pre, [&] {
+        for (std::int64_t i = 0; i < pre.size(); ++i) x[i] = std::tanh(pre[i]);
+        reference::linear_forward(on_reference, y, x, w, CView(), Unary::Identity);
+        return dot(y, dy);
+    });
+    reference::linear_backward_preactivation(on_reference, dpre, dy, w, pre, Unary::Tanh,
+                                             GradMode::Overwrite);
+    CHECK(error(dpre, want) < 1e-9);
+}

@@ -91,7 +91,11 @@ struct Call {
         const bool aux_fits = !(d.epilogue & kAux) || d.aux_ld > 0;
         const bool mask_fits =
             !has_mask() || (d.aux_ld % 128 == 0 && d.aux_ld >= static_cast<int64_t>(m));
-        return fits && aux_fits && mask_fits ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+        const bool gelu_fits = !(d.epilogue & kAux) || has_mask() ||
+                               (d.aux_ld % 8 == 0 && d.aux_ld >= static_cast<int64_t>(m) &&
+                                reinterpret_cast<uintptr_t>(d.aux) % 16 == 0);
+        return fits && aux_fits && mask_fits && gelu_fits ? CUBLAS_STATUS_SUCCESS
+                                                          : CUBLAS_STATUS_INVALID_VALUE;
     }
 
     // Product i of the batch.

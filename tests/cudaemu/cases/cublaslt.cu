@@ -49,23 +49,29 @@ struct Matmul {
         set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, ld);
     }
 
-    void run(const void* A, const void* B, void* D, float beta = 0) {
+    /// Asks for an algorithm with at most `bytes` of workspace.
+    cublasStatus_t find(cublasLtMatmulHeuristicResult_t& found, size_t bytes, int& count) {
         cublasLtMatmulPreference_t preference = nullptr;
         CHECK_BLAS(cublasLtMatmulPreferenceCreate(&preference));
-        const size_t bytes = 1 << 20;
         CHECK_BLAS(cublasLtMatmulPreferenceSetAttribute(
             preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof(bytes)));
+        const cublasStatus_t status =
+            cublasLtMatmulAlgoGetHeuristic(handle, desc, a, b, c, c, preference, 1, &found, &count);
+        CHECK_BLAS(cublasLtMatmulPreferenceDestroy(preference));
+        return status;
+    }
+
+    void run(const void* A, const void* B, void* D, float beta = 0) {
+        const size_t bytes = 1 << 20;
         DeviceArray<char> workspace(bytes);
         cublasLtMatmulHeuristicResult_t found;
         int count = 0;
-        CHECK_BLAS(cublasLtMatmulAlgoGetHeuristic(handle, desc, a, b, c, c, preference, 1, &found,
-                                                  &count));
+        CHECK_BLAS(find(found, bytes, count));
         EXPECT(count == 1);
         const float one = 1;
         CHECK_BLAS(cublasLtMatmul(handle, desc, &one, A, a, B, b, &beta, D, c, D, c, &found.algo,
                                   workspace.p, bytes, nullptr));
         CHECK_CUDA(cudaDeviceSynchronize());
-        CHECK_BLAS(cublasLtMatmulPreferenceDestroy(preference));
     }
 };
 
@@ -116,6 +122,34 @@ CASE(gelu_backward_with_bias_gradient) {
         }
         EXPECT(std::fabs(gradient[i] - sum) < 1e-3);
     }
+}
+
+CASE(gelu_backward_alone) {
+    Operands x;
+    const int ld = 40;
+    auto in = random_values(ld * n, 4);
+    DeviceArray<float> input(in);
+    Matmul matmul(CUDA_R_32F, CUDA_R_32F, CUBLASLT_EPILOGUE_DGELU);
+    matmul.aux(input, ld);
+    auto dx = x.run(matmul);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++)
+            EXPECT(std::fabs(dx[i + j * m] - x.ab[i + j * m] * gelu_slope(in[i + j * ld])) < 1e-3);
+}
+
+CASE(gelu_wants_its_input_aligned) {
+    DeviceArray<float> input(48 * n + 1);
+    const auto is_taken = [](float* p, int64_t ld) {
+        Matmul matmul(CUDA_R_32F, CUDA_R_32F, CUBLASLT_EPILOGUE_DGELU);
+        matmul.aux(p, ld);
+        cublasLtMatmulHeuristicResult_t found;
+        int count = 0;
+        return matmul.find(found, 0, count) == CUBLAS_STATUS_SUCCESS && count == 1;
+    };
+    EXPECT(is_taken(input.p, 40));
+    EXPECT(!is_taken(input.p, 44));      // no multiple of 8
+    EXPECT(!is_taken(input.p, 32));      // shorter than m
+    EXPECT(!is_taken(input.p + 1, 40));  // not 16-byte aligned
 }
 
 CASE(relu_with_bias_and_mask) {
