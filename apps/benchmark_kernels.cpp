@@ -137,7 +137,7 @@ void append(TableRow& row, const TableRow& more) {
 
 /// Products of matrices have two engines on a GPU; everything else has one.
 std::vector<std::pair<std::string, gpu::GemmEngine>> engines_of(const Case& c, Device device) {
-    const bool product = c.op == "linear" || c.op == "matmul";
+    const bool product = c.op == "linear" || c.op == "activated_linear" || c.op == "matmul";
     if (!product || device.type != DeviceType::CUDA) return {{"", gpu::gemm_engine()}};
     return {{"cublaslt", gpu::GemmEngine::CublasLt}, {"tiled", gpu::GemmEngine::Tiled}};
 }
