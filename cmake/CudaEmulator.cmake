@@ -138,6 +138,10 @@ foreach(name IN LISTS cudaemu_programs ITEMS sm90 cublas cublaslt)
     cudaemu_test(cudaemu_${name}_lazy ${name} --lazy --seed 5)
 endforeach()
 
+cudaemu_program(devices)
+cudaemu_test(cudaemu_devices devices --devices 2 --check)
+cudaemu_test(cudaemu_devices_lazy devices --devices 2 --lazy --seed 5)
+
 # nvcc compresses kernels with zstd as a rule, with LZ4 where speed is wanted.
 cudaemu_program(bugs OPTIONS -compress-mode=speed)
 cudaemu_test(cudaemu_bugs bugs --check)

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # What nvcc made of the kernels, read from their PTX (FOLDER: all .ptx files below it).
 #
-#   ptx.sh no_float_atomics FOLDER         fails if PTX adds floats in memory atomically: the order of
-#                                          such sums, and with it the result, changes from run to run
+#   ptx.sh no_float_atomics FOLDER         fails if the PTX has an atomic operation other than the
+#                                          integer counters of kernels/cuda/turns.cuh: the order of sums
+#                                          of floats, and with it the result, changes from run to run
+#   ptx.sh finds_atomics FOLDER            the test of that test: fails unless it finds one in each kernel
 #   ptx.sh registers FOLDER TABLE          compiles the PTX for sm_80 and sm_90; fails if a kernel
 #                                          spills, or uses over 8 registers more than TABLE says
 #   ptx.sh write_registers FOLDER TABLE    writes TABLE: docs/benchmarks/cuda_registers.csv
@@ -14,12 +16,41 @@ cuda=$(dirname "$(readlink -f "$(command -v nvcc || echo /usr/local/cuda/bin/nvc
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# "FILE:LINE: KERNEL: OPERATION" of each atomic operation, wherever in its line it is. All but counting are
+# refused, whatever their type: a loop of cas or exch, or a max of bits, is one on floats too.
+atomics() {
+    awk '
+        /\.func/ { kernel = "a function" }
+        /\.entry/ { kernel = $0; sub(/.*\.entry +/, "", kernel); sub(/[^A-Za-z0-9_$].*/, "", kernel) }
+        {
+            rest = $0
+            sub(/\/\/.*/, "", rest)
+            while (match(rest, /(^|[^A-Za-z0-9_$%."\/])(atom|red|cp\.reduce|multimem)\.[a-z0-9_.:]+/)) {
+                operation = substr(rest, RSTART, RLENGTH)
+                rest = substr(rest, RSTART + RLENGTH)
+                sub(/^[^a-z]/, "", operation)
+                if (operation !~ /^atom(\.global)?\.inc\.u32$/)
+                    print FILENAME ":" FNR ": " kernel ": " operation
+            }
+        }' "${files[@]}"
+}
+
 no_float_atomics() {
     local found
-    found=$(grep -nE '^\s*(@%p[0-9]+ )?(atom|red)\.[a-z_.0-9]*(add|min|max)[a-z_.0-9]*\.(f16|f16x2|bf16|bf16x2|f32|f64)' \
-        "${files[@]}" || true)
-    [[ -z $found ]] || { echo "float atomics:"; echo "$found" | head -20; return 1; }
-    echo "no float atomics in ${#files[@]} PTX files"
+    found=$(atomics)
+    [[ -z $found ]] || { echo "atomic operations:"; echo "$found" | head -20; return 1; }
+    echo "no atomics but counters in ${#files[@]} PTX files"
+}
+
+finds_atomics() {
+    local found kernel missed=0
+    found=$(atomics)
+    mapfile -t kernels < <(sed -nE 's/.*\.entry +([A-Za-z0-9_$]+).*/\1/p' "${files[@]}")
+    ((${#kernels[@]})) || { echo "no kernels"; return 1; }
+    for kernel in "${kernels[@]}"; do
+        [[ $found == *": $kernel: "* ]] || { echo "missed: $(c++filt "$kernel")"; missed=1; }
+    done
+    ((missed == 0)) && echo "found in each of ${#kernels[@]} kernels"
 }
 
 # One line a kernel and architecture: file:kernel,arch,registers,shared_bytes,stack_bytes,spill_bytes
@@ -51,12 +82,12 @@ resources() {
 }
 
 case $mode in
-    no_float_atomics) no_float_atomics ;;
+    no_float_atomics | finds_atomics) "$mode" ;;
     write_registers)
         { echo "file:kernel,arch,registers,shared_bytes,stack_bytes,spill_bytes"; resources; } >"$table" ;;
     registers)
         resources >"$work/now.csv"
-        awk -F, '
+        awk -F, -v renew="$0 write_registers $2 $table" '
             NR == FNR { if (FNR > 1) known[$1 "," $2] = $3; next }
             { count++ }
             $6 > 0 || $5 > 0 { print $1 " on " $2 ": " $5 " bytes of stack, " $6 " of spills"; bad = 1 }
@@ -65,7 +96,7 @@ case $mode in
                 print $1 " on " $2 ": " $3 " registers, the table has " known[$1 "," $2]; bad = 1
             }
             END {
-                if (bad) print "to renew the table: tests/cuda/ptx.sh write_registers FOLDER TABLE"
+                if (bad) print "to renew the table: " renew
                 else print count " kernels, no spills"
                 exit bad
             }' "$table" "$work/now.csv" ;;

@@ -2,9 +2,9 @@
 // reference kernels in F64. Tests of single ops miss what their composition does.
 //
 // How much a model amplifies rounding is measured, with the reference kernels in F32; F32 on the device
-// may have 8 times that error, as the CPU may (tests/models). BF16 also flips ReLUs and maxima, and a
-// BatchNorm over few pixels magnifies that without bound, so BF16 runs with the running statistics, and
-// its gradients are measured as one vector.
+// may have 8 times that error, as the CPU may (tests/models). BF16 also flips ReLUs and maxima, which a
+// BatchNorm over few pixels magnifies: with the running statistics gradients are measured as one vector,
+// in training by their directions and sizes, over more pictures.
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -18,13 +18,14 @@ namespace {
 /// Name and values: logits, every gradient, and BatchNorm's statistics after the step.
 using Results = std::vector<std::pair<std::string, std::vector<double>>>;
 
-Results results(const test::Small& small, Device device, DType dtype, const Pass& pass) {
+Results results(const test::Small& small, Device device, DType dtype, const Pass& pass,
+                std::int64_t batch = 4) {
     const auto model = test::make_small(small, true);
     test::shake(*model, 8);
     const DType stored = dtype == DType::BF16 ? DType::F32 : dtype;
     move_to(*model, device, stored);
-    const Tensor images = test::pictures({4, small.height, small.width, 2}, stored, device);
-    const Tensor truth = test::labels(4, model->classes(), device);
+    const Tensor images = test::pictures({batch, small.height, small.width, 2}, stored, device);
+    const Tensor truth = test::labels(batch, model->classes(), device);
     const Autocast autocast(dtype == DType::BF16 ? dtype : DType::F32);
     Results out;
     {
@@ -57,6 +58,34 @@ double error(const std::vector<double>& a, const std::vector<double>& truth, dou
     return size(difference) / std::max(size(truth), floor);
 }
 
+/// The size of the largest gradient.
+double largest_gradient(const Results& results) {
+    double largest = 0.0;
+    for (const auto& [what, values] : results)
+        if (is_gradient(what)) largest = std::max(largest, size(values));
+    return largest;
+}
+
+std::vector<double> all_gradients(const Results& results) {
+    std::vector<double> all;
+    for (const auto& [what, values] : results)
+        if (is_gradient(what)) all.insert(all.end(), values.begin(), values.end());
+    return all;
+}
+
+/// Of the angle between two vectors.
+double cosine(const std::vector<double>& a, const std::vector<double>& b) {
+    REQUIRE(a.size() == b.size());
+    double product = 0.0;
+    for (std::size_t i = 0; i < a.size(); ++i) product += a[i] * b[i];
+    return product / (static_cast<double>(a.size()) * size(a) * size(b));
+}
+
+/// Does the model have ReLUs, whose slope jumps? The others have GELUs.
+bool has_kinks(const std::string& name) {
+    return name.starts_with("resnet") || name.starts_with("alexnet") || name.starts_with("teacher");
+}
+
 }  // namespace
 
 TEST_CASE("the smallest model of every family has the reference's results on a CUDA device, F32") {
@@ -67,10 +96,8 @@ TEST_CASE("the smallest model of every family has the reference's results on a C
         const Results plain = results(small, Device::reference(), DType::F32, pass);
         const Results found = results(small, Device::cuda(), DType::F32, pass);
         REQUIRE(found.size() == truth.size());
-        double gradients =
-            0.0;  // gradients that are zero by symmetry are measured against the model's
-        for (const auto& [what, values] : truth)
-            if (is_gradient(what)) gradients = std::max(gradients, size(values));
+        // Gradients that are zero by symmetry are measured against the model's.
+        const double gradients = largest_gradient(truth);
         const auto floor_of = [&](const std::string& what) {
             return is_gradient(what) ? 1e-2 * gradients : 1e-6;
         };
@@ -96,17 +123,51 @@ TEST_CASE("the smallest model of every family is near the reference on a CUDA de
         REQUIRE(found.size() == truth.size());
         CHECK(error(found[0].second, truth[0].second, 1e-6) < 0.03);
         CHECK(error(found[0].second, truth[0].second, 1e-6) > 1e-5);  // or it was not BF16
-        std::vector<double> all, all_found;
-        for (std::size_t i = 0; i < truth.size(); ++i)
-            if (is_gradient(truth[i].first)) {
-                all.insert(all.end(), truth[i].second.begin(), truth[i].second.end());
-                all_found.insert(all_found.end(), found[i].second.begin(), found[i].second.end());
-            }
         // A flipped ReLU takes the whole of its gradient along: with a share s of them flipped the error
         // is about sqrt(s), far above BF16's own. GELU has no such kink.
+        CHECK(error(all_gradients(found), all_gradients(truth), 1e-6) <
+              (has_kinks(small.name) ? 0.2 : 0.03));
+    }
+}
+
+// In training the statistics are the batch's, and the gradient flows through them; dropout and drop-path
+// drop what the reference drops. What rounding may do to a gradient vector of relative error e: its cosine
+// is 1 - e^2 / 2, its size off by at most e.
+//   Without kinks e is BF16's 2^-9 for each of some tens of roundings that add up like a random walk, times
+//   what the model amplifies: 2 to 4 % (seen: cosines above 0.999). 0.99 is e = 14 %.
+//   With ReLUs: the inputs, about normal after a BatchNorm, carry an error of about 1 %, so 0.8 % of them
+//   change sign, and take sqrt(0.8 %) = 9 % of the gradient along; after eight such layers e is 25 %, more
+//   for single parameters (seen: 0.97 for a model, 0.85 for a single parameter). The 12 BatchNorms of
+//   resnet_tiny_bottleneck, the last over single pixels, amplify beyond any use: F32 has to do there.
+// Without the mean's term in BatchNorm's gradient cosines are 0.3 to 0.7 (cuda_fault_batch_norm).
+TEST_CASE("gradients of training in BF16 have the reference's directions and sizes") {
+    constexpr std::int64_t kBatch = 32;
+    const Pass pass{true, 3, 5};
+    for (const test::Small& small : test::kSmall) {
         const std::string name = small.name;
-        const bool kinks =
-            name.find("resnet") == 0 || name.find("alexnet") == 0 || name.find("teacher") == 0;
-        CHECK(error(all_found, all, 1e-6) < (kinks ? 0.2 : 0.03));
+        if (name == "resnet_tiny_bottleneck") continue;
+        INFO(name);
+        const bool kinks = has_kinks(name);
+        const Results truth = results(small, Device::reference(), DType::F64, pass, kBatch);
+        const Results found = results(small, Device::cuda(), DType::BF16, pass, kBatch);
+        REQUIRE(found.size() == truth.size());
+        const std::vector<double> all = all_gradients(truth), all_found = all_gradients(found);
+        CHECK(cosine(all, all_found) > (kinks ? 0.95 : 0.998));
+        CHECK(cosine(all, all_found) < 1.0 - 1e-9);  // or it was not BF16
+        CHECK(std::abs(size(all_found) / size(all) - 1.0) < (kinks ? 0.05 : 0.02));
+        const double floor = 1e-2 * largest_gradient(truth);
+        for (std::size_t i = 0; i < truth.size(); ++i) {
+            const auto& [what, expected] = truth[i];
+            if (!is_gradient(what)) continue;
+            REQUIRE(found[i].first == what);
+            const double length = size(expected), length_found = size(found[i].second);
+            INFO(what << ", size " << length << ", found " << length_found);
+            if (length < floor) {  // what is left of larger numbers that cancel
+                CHECK(error(found[i].second, expected, floor) < (kinks ? 1.0 : 0.1));
+                continue;
+            }
+            CHECK(cosine(expected, found[i].second) > (kinks ? 0.8 : 0.99));
+            CHECK(std::abs(length_found / length - 1.0) < (kinks ? 0.4 : 0.05));
+        }
     }
 }

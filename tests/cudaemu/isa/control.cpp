@@ -154,8 +154,8 @@ void exec_assertion(Context& c, const Instruction& I) {
 
 void exec_malloc(Context& c, const Instruction& I) {
     for_lanes(c.mask, [&](int lane) {
-        void* p = DeviceMemory::get().alloc(argument(c, I, lane, 0), MemKind::Device,
-                                            c.launch->device);
+        void* p =
+            DeviceMemory::get().alloc(argument(c, I, lane, 0), MemKind::Device, c.launch->device);
         give_back(c, I, lane, u64(p));
     });
 }

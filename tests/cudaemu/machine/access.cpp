@@ -65,9 +65,11 @@ static bool belongs_to_launch(const Context& c, u64 a, u32 size) {
 void check_global(Context& c, const u64* a, u32 mask, u32 bytes, bool write) {
     DeviceMemory& memory = DeviceMemory::get();
     AllocCache& cache = c.worker->cache;
-    if (cache.epoch != memory.epoch()) {
+    const int device = c.launch->device;
+    if (cache.epoch != memory.epoch() || cache.device != device) {
         cache = AllocCache{};
         cache.epoch = memory.epoch();
+        cache.device = device;
     }
     AllocCache::Range& known =
         cache.ranges[u64(c.inst) / sizeof(Instruction) % std::size(cache.ranges)];
@@ -83,6 +85,11 @@ void check_global(Context& c, const u64* a, u32 mask, u32 bytes, bool write) {
         if (a[i] >= known.lo && a[i] + bytes <= known.hi) return;
         Allocation found;
         if (memory.find(a[i], found) && a[i] + bytes <= found.base + found.size) {
+            if (found.kind == MemKind::Device && found.device != device)
+                violation(c, i, kErrIllegalAddress,
+                          format("a kernel on device %d touches memory of device %d, without peer "
+                                 "access",
+                                 device, found.device));
             known = {found.base, found.base + found.size};
             return;
         }

@@ -6,6 +6,7 @@ namespace fovea::cudaemu {
 
 static Config from_environment() {
     Config c;
+    c.devices = int(env_int("CUDAEMU_DEVICES", 1));
     c.cc = int(env_int("CUDAEMU_CC", 90));
     c.sms = int(env_int("CUDAEMU_SMS", c.cc >= 90 ? 132 : c.cc >= 80 ? 108 : 40));
     if (c.cc < 80)

@@ -6,6 +6,7 @@
 namespace fovea::cudaemu {
 
 struct Config {
+    int devices = 1;         // all of the same kind
     int cc = 90, sms = 132;  // compute capability, multiprocessors
     // Shared memory in bytes: of a block by right, of a block on request, of a multiprocessor.
     u32 smem_block = 48 * 1024, smem_optin = 227 * 1024, smem_sm = 228 * 1024;

@@ -24,7 +24,7 @@ DeviceMemory::DeviceMemory() {
         poison_max_ = u64(env_int("CUDAEMU_POISON_MAX_MB", 256)) * kMiB;
 }
 
-void* DeviceMemory::alloc(u64 bytes, MemKind kind) {
+void* DeviceMemory::alloc(u64 bytes, MemKind kind, int device) {
     std::unique_lock lock(mutex_);
     if (kind != MemKind::Host && used_ + bytes > total_) return nullptr;
     const u64 a = align_up(top_, bytes >= kMiB ? kPage : kAlign);
@@ -33,7 +33,7 @@ void* DeviceMemory::alloc(u64 bytes, MemKind kind) {
         return nullptr;
     }
     top_ = a + bytes + kRedZone;
-    allocations_[a] = Allocation{a, bytes, kind, true};
+    allocations_[a] = Allocation{a, bytes, kind, true, device};
     if (kind != MemKind::Host) used_ += bytes;
     lock.unlock();
     void* p = reinterpret_cast<void*>(a);
@@ -57,7 +57,7 @@ bool DeviceMemory::release(void* p) {
 
 void DeviceMemory::register_range(void* p, u64 bytes, MemKind kind) {
     std::unique_lock lock(mutex_);
-    allocations_[u64(p)] = Allocation{u64(p), bytes, kind, true};
+    allocations_[u64(p)] = Allocation{u64(p), bytes, kind, true, 0};
     epoch_++;
 }
 

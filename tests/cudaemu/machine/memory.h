@@ -22,6 +22,7 @@ struct Allocation {
     u64 base = 0, size = 0;
     MemKind kind = MemKind::Device;
     bool live = true;
+    int device = 0;  // where it is, if it is MemKind::Device
 };
 
 /// What a worker has looked up lately, by instruction.
@@ -31,6 +32,7 @@ struct AllocCache {
     };
     Range ranges[128];
     u64 epoch = 0;
+    int device = 0;
 };
 
 class DeviceMemory {
@@ -40,7 +42,7 @@ public:
     static DeviceMemory& get();
 
     /// Filled with 0xff (NaN). Null if the device is full.
-    void* alloc(u64 bytes, MemKind kind);
+    void* alloc(u64 bytes, MemKind kind, int device = 0);
     bool release(void* p);
     void register_range(void* p, u64 bytes, MemKind kind);
     bool unregister_range(void* p);

@@ -155,6 +155,7 @@ struct Launch {
     u32 grid[3] = {1, 1, 1}, block[3] = {1, 1, 1}, cluster[3] = {1, 1, 1};
     u32 dyn_smem = 0;
     bool cooperative = false;
+    int device = 0;
     u64 grid_id = 0;
     std::vector<u8> params;
     std::vector<u8> extra;  // what a grid-wide barrier counts in

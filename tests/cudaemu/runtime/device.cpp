@@ -1,4 +1,5 @@
-// Queries of the pretended device: an H100, or what CUDAEMU_CC and CUDAEMU_SMS say.
+// Queries of the pretended devices: an H100, or what CUDAEMU_CC and CUDAEMU_SMS say; CUDAEMU_DEVICES of
+// them.
 #include <cuda_runtime_api.h>
 
 #include <cstring>
@@ -18,20 +19,31 @@ constexpr int kPitch = 0x7fffffff, kTextureAlignment = 512, kReservedShared = 10
 constexpr int kL2 = 50 << 20, kL2Persisting = 32 << 20, kL2Window = 128 << 20, kBusBits = 5120;
 constexpr int kCopyEngines = 3, kClockKhz = 1755000, kMemoryClockKhz = 2619000;
 constexpr int kVersion = 13000;
+
+thread_local int current = 0;
+bool exists(int device) { return device >= 0 && device < config().devices; }
 }  // namespace
+
+int fovea::cudaemu::current_device() { return current; }
 
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* n) {
-    *n = 1;
-    return cudaSuccess;
+    RETURN_IF_STICKY();
+    *n = config().devices;
+    return *n > 0 ? cudaSuccess : set_error(cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int d) {
-    return d == 0 ? cudaSuccess : set_error(cudaErrorInvalidDevice);
+    RETURN_IF_STICKY();
+    if (!exists(d)) return set_error(cudaErrorInvalidDevice);
+    current = d;
+    return cudaSuccess;
 }
-cudaError_t cudaInitDevice(int d, unsigned, unsigned) { return cudaSetDevice(d); }
+cudaError_t cudaInitDevice(int d, unsigned, unsigned) {
+    return exists(d) ? cudaSuccess : set_error(cudaErrorInvalidDevice);
+}
 cudaError_t cudaGetDevice(int* d) {
-    *d = 0;
+    *d = current;
     return cudaSuccess;
 }
 cudaError_t cudaSetDeviceFlags(unsigned) { return cudaSuccess; }
@@ -88,7 +100,7 @@ cudaError_t cudaDeviceGetPCIBusId(char* s, int n, int) {
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
-    if (device != 0) return set_error(cudaErrorInvalidDevice);
+    if (!exists(device)) return set_error(cudaErrorInvalidDevice);
     const Config& c = config();
     memset(p, 0, sizeof(*p));
     strcpy(p->name, "cudaemu");
@@ -131,7 +143,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* v, cudaDeviceAttr attribute, int device) {
-    if (device != 0) return set_error(cudaErrorInvalidDevice);
+    if (!exists(device)) return set_error(cudaErrorInvalidDevice);
     const Config& c = config();
     switch (attribute) {
         case cudaDevAttrComputeCapabilityMajor: *v = c.cc / 10; break;

@@ -1,5 +1,7 @@
 #include "tests/cudaemu/runtime/errors.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +13,15 @@ namespace fovea::cudaemu {
 static std::atomic<int> sticky_error{cudaSuccess};
 static thread_local cudaError_t last_error = cudaSuccess;
 
-cudaError_t sticky() { return cudaError_t(sticky_error.load()); }
+// CUDA does not work in a child of a process that has used it.
+static bool forked() {
+    static const pid_t first = getpid();
+    return getpid() != first;
+}
+
+cudaError_t sticky() {
+    return forked() ? cudaErrorInitializationError : cudaError_t(sticky_error.load());
+}
 void set_sticky(int error) { sticky_error = error; }
 
 cudaError_t set_error(cudaError_t e) {

@@ -10,7 +10,8 @@ namespace fovea::cudaemu {
 /// Remembers e for cudaGetLastError, if it is an error, and returns it.
 cudaError_t set_error(cudaError_t e);
 
-/// The error of a launch that failed: all later calls return it, until the process ends.
+/// The error of a launch that failed: all later calls return it, until the process ends. Also that of a
+/// fork after CUDA was used.
 cudaError_t sticky();
 void set_sticky(int error);
 

@@ -1,6 +1,7 @@
 // Events. They measure the host's time.
 #include <algorithm>
 
+#include "tests/cudaemu/base.h"
 #include "tests/cudaemu/runtime/errors.h"
 #include "tests/cudaemu/runtime/streams.h"
 
@@ -24,6 +25,7 @@ extern "C" {
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned flags) {
     *e = new CUevent_st;
     (*e)->flags = flags;
+    (*e)->device = current_device();
     return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* e) { return cudaEventCreateWithFlags(e, 0); }
@@ -46,6 +48,11 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigned) {
     RETURN_IF_STICKY();
     if (!e) return set_error(cudaErrorInvalidResourceHandle);
     CUstream_st* stream = stream_of(s);
+    if (stream->id != 0 && stream->device != e->device) {
+        complain(format("an event of device %d is recorded in a stream of device %d", e->device,
+                        stream->device));
+        return set_error(cudaErrorInvalidResourceHandle);
+    }
     e->capture = stream->capture;
     e->recorded = true;
     if (lazy() && !stream->capture) {

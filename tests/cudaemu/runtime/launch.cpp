@@ -16,6 +16,7 @@ struct LaunchShape {
     size_t smem = 0;  // dynamic shared memory, bytes
     dim3 cluster{1, 1, 1};
     bool cooperative = false;
+    int device = current_device();
 
     u64 threads() const { return u64(block.x) * block.y * block.z; }
     u64 blocks() const { return u64(grid.x) * grid.y * grid.z; }
@@ -85,6 +86,7 @@ cudaError_t run_kernel(KernelImage* image, const LaunchShape& s, const std::vect
     set(l.cluster, s.cluster);
     l.dyn_smem = u32(s.smem);
     l.cooperative = s.cooperative;
+    l.device = s.device;
     l.params = params;
     if (config().verbose)
         fprintf(stderr, "cudaemu: launch %s %s\n", image->demangled.c_str(), s.text().c_str());
@@ -98,6 +100,7 @@ cudaError_t run_kernel(KernelImage* image, const LaunchShape& s, const std::vect
 
 cudaError_t launch(const void* f, LaunchShape s, void** args, cudaStream_t stream) {
     RETURN_IF_STICKY();
+    if (of_other_device(stream, "a launch")) return set_error(cudaErrorInvalidResourceHandle);
     cudaError_t error;
     const KernelEntry* k = find_kernel(f, error);
     if (!k) return error;

@@ -29,7 +29,7 @@ bool check_range(const void* p, size_t bytes, const char* api, bool must_be_devi
 }
 
 static cudaError_t allocate(void** p, size_t bytes, MemKind kind) {
-    *p = bytes ? DeviceMemory::get().alloc(bytes, kind) : nullptr;
+    *p = bytes ? DeviceMemory::get().alloc(bytes, kind, current_device()) : nullptr;
     return *p || !bytes ? cudaSuccess : set_error(cudaErrorMemoryAllocation);
 }
 
@@ -146,7 +146,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* a, const void* p) {
         a->hostPointer = q;
         return cudaSuccess;
     }
-    a->device = 0;
+    a->device = found.device;
     a->devicePointer = q;
     switch (found.kind) {
         case MemKind::Host:

@@ -22,6 +22,14 @@ CUstream_st* stream_of(cudaStream_t s) {
     return s;
 }
 
+bool of_other_device(cudaStream_t s, const char* what) {
+    const CUstream_st* stream = stream_of(s);
+    if (stream->id == 0 || stream->device == current_device()) return false;  // 0: a default one
+    complain(format("%s in a stream of device %d while device %d is current", what, stream->device,
+                    current_device()));
+    return true;
+}
+
 Captures& captures() {
     static Captures* c = new Captures;
     return *c;
@@ -132,6 +140,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* s, unsigned flags, int pr
     *s = new CUstream_st;
     (*s)->flags = flags;
     (*s)->priority = priority;
+    (*s)->device = current_device();
     (*s)->id = next_id++;
     std::lock_guard lock(captures().mutex);
     captures().streams.insert(*s);
@@ -183,8 +192,8 @@ cudaError_t cudaStreamGetId(cudaStream_t s, unsigned long long* id) {
     *id = stream_of(s)->id;
     return cudaSuccess;
 }
-cudaError_t cudaStreamGetDevice(cudaStream_t, int* device) {
-    *device = 0;
+cudaError_t cudaStreamGetDevice(cudaStream_t s, int* device) {
+    *device = s == nullptr ? current_device() : stream_of(s)->device;
     return cudaSuccess;
 }
 cudaError_t cudaStreamSetAttribute(cudaStream_t, cudaStreamAttrID, const cudaStreamAttrValue*) {
@@ -194,6 +203,7 @@ cudaError_t cudaStreamSetAttribute(cudaStream_t, cudaStreamAttrID, const cudaStr
 /// For the libraries on top: a function that runs in stream order, as often as a graph that
 /// captures it.
 cudaError_t cudaemu_enqueue(cudaStream_t s, const std::function<void()>* f) {
+    if (of_other_device(s, "a matrix product")) return set_error(cudaErrorInvalidResourceHandle);
     return enqueue(s, cudaGraphNodeTypeHost, [f = *f] {
         f();
         return sticky();

@@ -41,6 +41,7 @@ struct CUgraphExec_st {
 
 struct CUevent_st {
     unsigned flags = 0;
+    int device = 0;
     bool recorded = false;
     double time = 0;  // ms
     CUgraph_st* capture = nullptr;
@@ -53,6 +54,7 @@ struct CUstream_st {
     std::deque<fovea::cudaemu::StreamEntry> queue;
     unsigned flags = 0;
     int priority = 0;
+    int device = 0;
     unsigned long long id = 0;
     CUgraph_st* capture = nullptr;
     bool origin = false;  // the capture began here
@@ -62,6 +64,12 @@ struct CUstream_st {
 };
 
 namespace fovea::cudaemu {
+
+/// What cudaSetDevice chose for this thread.
+int current_device();
+
+/// Complains, and says yes, if `what` is put into a stream of another device than the current one.
+bool of_other_device(cudaStream_t s, const char* what);
 
 /// The stream behind a handle: also the legacy default stream and the one per thread.
 CUstream_st* stream_of(cudaStream_t s);
