@@ -25,6 +25,7 @@ std::int64_t at_least(std::int64_t least, const Flags& flags, const std::string&
     return value;
 }
 
+/// All but the device: CUDA must not be touched before the process forks.
 BenchmarkSettings settings_of(const Flags& flags) {
     BenchmarkSettings settings;
     settings.training = flags.on("--train");
@@ -35,7 +36,6 @@ BenchmarkSettings settings_of(const Flags& flags) {
     settings.options.in_channels = at_least(0, flags, "--in-chans");
     settings.options.num_classes = at_least(0, flags, "--classes");
     settings.seed = static_cast<std::uint64_t>(flags.seed);
-    settings.device = device_of(flags.device);
     return settings;
 }
 
@@ -45,6 +45,7 @@ int benchmark_models(const Flags& flags) {
     if (flags.given("--dump")) {
         if (names.size() > 1) throw Error("C04", "--dump takes one model", "GLOB", names.front());
         settings.model = names.front();
+        settings.device = device_of(flags.device);
         use_threads(flags.threads);
         dump_for_comparison(settings, flags.text("--dump"));
         return 0;
@@ -62,6 +63,7 @@ int benchmark_models(const Flags& flags) {
         BenchmarkRow row{settings, {}};
         const int failure = in_child(
             [&] {
+                settings.device = device_of(flags.device);
                 use_threads(flags.threads);
                 return benchmark(settings);
             },

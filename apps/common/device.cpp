@@ -1,6 +1,6 @@
 #include "apps/common/device.h"
 
-#include <cstdlib>
+#include <charconv>
 
 #include "apps/common/env_info.h"
 #include "core/error.h"
@@ -8,16 +8,27 @@
 
 namespace fovea::apps {
 
-Device device_of(const std::string& name) {
+std::optional<Device> parse_device(const std::string& name, const std::string& origin) {
+    if (name == "auto") return std::nullopt;
     if (name == "cpu") return Device::cpu();
     if (name == "reference") return Device::reference();
-    if (name == "auto")
-        return gpu::count() > 0 && gpu::obstacle().empty() ? Device::cuda() : Device::cpu();
-    if (name.rfind("cuda:", 0) != 0)
-        throw Error("C21", "no such device: " + name, "--device", "auto, cpu, reference, cuda:0");
-    const Device device = Device::cuda(std::atoi(name.c_str() + 5));
-    const std::string obstacle = gpu::obstacle(device.index);
-    if (obstacle.empty()) return device;
+    constexpr std::string_view kCuda = "cuda:";
+    if (name.starts_with(kCuda)) {
+        std::uint16_t number = 0;  // no machine has more; a larger one must not wrap around
+        const char* const last = name.data() + name.size();
+        const auto [end, error] = std::from_chars(name.data() + kCuda.size(), last, number);
+        if (error == std::errc{} && end == last) return Device::cuda(number);
+    }
+    throw Error("C21", "no such device: " + name, origin,
+                name == "cuda" ? "cuda:0" : "auto, cpu, reference or cuda:N");
+}
+
+Device device_of(const std::string& name) {
+    const std::optional<Device> asked = parse_device(name, "--device");
+    if (!asked) return gpu::count() > 0 && gpu::obstacle().empty() ? Device::cuda() : Device::cpu();
+    if (asked->type != DeviceType::CUDA) return *asked;
+    const std::string obstacle = gpu::obstacle(asked->index);
+    if (obstacle.empty()) return *asked;
     throw Error(gpu::count() == 0 ? "G01" : "G02", obstacle, "--device " + name,
                 gpu::architectures().empty()
                     ? "--device cpu, or a build with -DFOVEA_CUDA=ON"

@@ -1,6 +1,7 @@
 // Which device a program runs on, and what it says about it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "apps/common/recipe.h"
@@ -8,6 +9,10 @@
 #include "kernels/include/dtype.h"
 
 namespace fovea::apps {
+
+/// The device that a name stands for, whether this machine has it or not; none for auto. Names: auto,
+/// cpu, reference, cuda:N. Error C21, at `origin`: any other.
+std::optional<Device> parse_device(const std::string& name, const std::string& origin);
 
 /// Where the kernels run: auto (a GPU if this program can use one, else the CPU), cpu, reference,
 /// cuda:N. Errors: C21 unknown name; G01, G02 a GPU was asked for that cannot be used.

@@ -4,10 +4,11 @@
 #include <charconv>
 #include <cstdio>
 
+#include "apps/common/device.h"
 #include "apps/common/env_info.h"
 #include "apps/common/run_folder.h"
-#include "apps/common/suggest.h"
 #include "core/error.h"
+#include "core/suggest.h"
 
 namespace fovea::apps {
 namespace {
@@ -37,7 +38,7 @@ void add_common(CLI::App& cli, const AppSpec& app, Flags& flags, Raw& raw) {
     cli.add_flag("--json", flags.json);
     add_text(cli, "--out", flags.out);
     if (!app.training) {
-        add_text(cli, "--device", raw.device);
+        if (app.computes) add_text(cli, "--device", raw.device);
         add_text(cli, "--threads", raw.threads);
         add_text(cli, "--seed", raw.seed);
         return;
@@ -164,14 +165,6 @@ T parse_number(const std::string& text, const std::string& flag, const char* kin
     return number;
 }
 
-void check_device(const std::string& device, const std::string& origin) {
-    const bool numbered = device.rfind("cuda:", 0) == 0 && device.size() > 5 &&
-                          device.find_first_not_of("0123456789", 5) == std::string::npos;
-    if (device == "auto" || device == "cpu" || device == "reference" || numbered) return;
-    throw Error("C04", "no such device: " + device, origin,
-                device == "cuda" ? "cuda:0" : "auto, cpu, reference or cuda:N");
-}
-
 /// "--quick" takes the shorter sister of a recipe.
 std::string quick_name(std::string recipe) {
     const bool file = recipe.ends_with(".toml");
@@ -244,7 +237,7 @@ std::optional<Flags> parse_flags(int argc, const char* const* argv, const AppSpe
     } else {
         resolve_common(raw, flags);
     }
-    check_device(flags.device, flags.config.origin("train.device"));
+    parse_device(flags.device, flags.config.origin("train.device"));  // throws if it is none
     return flags;
 }
 

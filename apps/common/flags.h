@@ -45,6 +45,7 @@ struct AppSpec {
     std::string name;
     std::string summary;
     bool training = false;       ///< the recipe's flags, --config, --set, --resume, --quick, ...
+    bool computes = true;        ///< on a device of the user's choice: --device
     std::string default_recipe;  ///< used without --config
     std::vector<PositionalSpec> positionals;
     std::vector<FlagSpec> own_flags;
@@ -77,7 +78,7 @@ struct Flags {
 
 /// Empty when the program has nothing left to do (--help, --help-all, --version were printed).
 /// Errors: C01 unknown flag or argument (with the nearest one), C03/C04 wrong value, C10 something is
-/// missing, C11 flags that exclude each other; and those of resolve().
+/// missing, C11 flags that exclude each other, C21 no such device; and those of resolve().
 std::optional<Flags> parse_flags(int argc, const char* const* argv, const AppSpec& app);
 
 /// The text of --help, or with `all` of --help-all (every key of the recipe).

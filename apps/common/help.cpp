@@ -106,7 +106,8 @@ std::string help_text(const AppSpec& app, bool all) {
     }
     out += "\nCommon flags:\n";
     if (!app.training) {
-        for (const char* key : {"train.device", "train.threads", "train.seed"}) {
+        for (const std::string key : {"train.device", "train.threads", "train.seed"}) {
+            if (key == "train.device" && !app.computes) continue;
             const KeySpec& spec = *find_key(key);
             out += entry(spec.flag + placeholder(spec), spec.doc);
         }

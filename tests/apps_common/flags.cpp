@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "apps/common/device.h"
 #include "apps/common/run_folder.h"
 #include "core/error.h"
 #include "tests/apps_common/temp_folder.h"
@@ -82,7 +83,6 @@ TEST_CASE("wrong flags: one code, one place, one suggestion") {
     CHECK(error_of(kTrain, {"--lr"}).code() == "C03");
     CHECK(error_of(kTrain, {"--lr", "fast"}).code() == "C03");
     CHECK(error_of(kTrain, {"--lr", "-1"}).code() == "C04");
-    CHECK(error_of(kTrain, {"--device", "cuda"}).attempt() == "cuda:0");
     CHECK(error_of(kTrain, {"--config", "no_such"}).code() == "C05");
     CHECK(error_of(kTrain, {"--config", "cvt_28_quik"}).attempt() == "cvt_28_quick");
     CHECK(error_of(kTrain, {"--fork"}).code() == "C11");
@@ -90,6 +90,33 @@ TEST_CASE("wrong flags: one code, one place, one suggestion") {
     CHECK(error_of(kPredict, {"--topk", "3"}).code() == "C10");
     CHECK(error_of(kPredict, {"run"}).code() == "C10");
     CHECK(error_of(kPredict, {"run", "x", "--threads", "-3"}).code() == "C04");
+}
+
+TEST_CASE("a device is what its name says, or an error") {
+    CHECK(parse(kPredict, {"run", "x", "--device", "cuda:7"}).device == "cuda:7");
+    CHECK(parse_device("cuda:7", "") == Device::cuda(7));
+    CHECK(parse_device("cpu", "") == Device::cpu());
+    CHECK(parse_device("reference", "") == Device::reference());
+    CHECK_FALSE(parse_device("auto", "").has_value());
+    CHECK(error_of(kTrain, {"--device", "cuda"}).attempt() == "cuda:0");
+    // Numbers that wrap around in 32 or 64 bits would be cuda:0 or cuda:-1.
+    for (const char* name :
+         {"gpu", "cuda", "cuda:", "cuda:-1", "cuda:+1", "cuda:1x", "cuda: 1", "cuda:65536",
+          "cuda:4294967296", "cuda:99999999999999999999", "CPU", "cpu "}) {
+        CAPTURE(name);
+        CHECK(error_of(kTrain, {"--device", name}).code() == "C21");
+        CHECK(error_of(kPredict, {"run", "x", "--device", name}).code() == "C21");
+    }
+    CHECK(error_of(kTrain, {"--set", "train.device=gpu"}).code() == "C21");
+}
+
+TEST_CASE("a program that computes on no device of the user's choice has no --device") {
+    AppSpec list = kPredict;
+    list.computes = false;
+    CHECK(error_of(list, {"run", "x", "--device", "cuda:7"}).code() == "C01");
+    CHECK(help_text(list, false).find("--device") == std::string::npos);
+    CHECK(help_text(kPredict, false).find("--device") != std::string::npos);
+    CHECK(parse(list, {"run", "x", "--threads", "2"}).threads == 2);
 }
 
 TEST_CASE("positionals and own flags") {

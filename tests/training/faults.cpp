@@ -84,7 +84,7 @@ TEST_CASE("wrong inputs to train_cvt are refused before anything is made") {
          "broken.toml"},
         {"no such recipe", "train_cvt", {"--data", d, "--config", "cvt_82"}, 2, "C05", "cvt_28"},
         {"no such model", "train_cvt", {"--data", d, "--model", "cvt_82"}, 2, "C20", "cvt_28"},
-        {"no such device", "train_cvt", {"--data", d, "--device", "gpu"}, 2, "C04", "gpu"},
+        {"no such device", "train_cvt", {"--data", d, "--device", "gpu"}, 2, "C21", "gpu"},
         {"no CUDA in this build",
          "train_cvt",
          {"--data", d, "--device", "cuda:0"},
