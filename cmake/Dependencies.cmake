@@ -10,9 +10,17 @@ find_package(CLI11 CONFIG REQUIRED)
 find_path(FOVEA_TOML_INCLUDE toml++/toml.h REQUIRED)
 mark_as_advanced(FOVEA_TOML_INCLUDE)
 
-# Linked by plain name (-ldnnl): two ship no CMake config, and Debian's configs for the other two
-# demand things that we do not use (OpenCL; the libjpeg interface).
-foreach(name dnnl turbojpeg xxhash stb)
+# Linked by plain name (-ldnnl): most ship no CMake config, and Debian's configs for the others demand
+# things that we do not use (OpenCL; the libjpeg interface; ONNX's back ends).
+foreach(name dnnl turbojpeg xxhash stb onnx onnx_proto protobuf)
     find_library(FOVEA_LIB_${name} ${name} REQUIRED)
     mark_as_advanced(FOVEA_LIB_${name})
 endforeach()
+
+# The classes of ONNX's schema (onnx/onnx_pb.h), with the settings that Debian's library was built with.
+find_path(FOVEA_ONNX_INCLUDE onnx/onnx_pb.h REQUIRED)
+mark_as_advanced(FOVEA_ONNX_INCLUDE)
+add_library(fovea_onnx_schema INTERFACE)
+target_include_directories(fovea_onnx_schema SYSTEM INTERFACE "${FOVEA_ONNX_INCLUDE}")
+target_compile_definitions(fovea_onnx_schema INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
+target_link_libraries(fovea_onnx_schema INTERFACE onnx_proto protobuf)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/autograd.h"
+#include "core/trace.h"
 #include "kernels/include/gpu.h"
 
 namespace fovea {
@@ -84,12 +85,14 @@ private:
     Tape* previous_;
 };
 
-/// Runs an op: forward now, and onto the tape if any input wants a gradient.
+/// Runs an op: forward now, and onto the tape if any input wants a gradient. A trace writes the arguments
+/// down in the order of Op::forward's parameters.
 template <class Op, class... Args>
 Tensor apply(const Args&... args) {
     auto op = std::make_unique<Op>();
     const gpu::Range range(op->name());  // names the op's kernels in a profile
     Tensor y = op->forward(args...);
+    if (Trace* trace = Trace::current()) trace->record(op->name(), y, args...);
     if (op->wanted()) Tape::current()->record(std::move(op), y);
     return y;
 }

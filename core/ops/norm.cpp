@@ -52,11 +52,12 @@ struct LayerNormOp : Node {
         const Normalised out(x);
         kernels::layer_norm_forward(x.stream(), as_rows(out.y).view(), out.mean.view(),
                                     out.rstd.view(), as_rows(x), w, b, eps);
-        return forward(x, w, b, out);
+        return forward(x, w, b, eps, out);
     }
 
-    /// Of an x that is normalised already.
-    Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Normalised& out) {
+    /// Of an x that is normalised already; eps is for a trace.
+    Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, double /*eps*/,
+                   const Normalised& out) {
         dx_ = sink(x);
         if (w.defined()) dw_ = sink(w);
         if (b.defined()) db_ = sink(b);
@@ -192,7 +193,7 @@ SumAndNorm add_layer_norm(const Tensor& branch, const Tensor& trunk, const Tenso
                                     out.mean.view(), out.rstd.view(), as_rows(x), as_rows(residual),
                                     w, b, eps);
     sum = apply<ResidualSumOp>(x, residual, sum);
-    return {sum, apply<LayerNormOp>(sum, w, b, out)};
+    return {sum, apply<LayerNormOp>(sum, w, b, eps, out)};
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
