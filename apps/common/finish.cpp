@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "apps/common/flags.h"
-#include "apps/common/model_card.h"
+#include "apps/common/foreign_config.h"
 #include "apps/common/plots.h"
 #include "core/error.h"
 #include "core/serialize/atomic_file.h"
@@ -49,8 +49,9 @@ void finish_run(const FinishedRun& f) {
     const EmaScope averaged(use_best ? nullptr : f.ema);
     if (use_best) load_best(f.model, f.run);
     save_weights(f.model, f.run.model_file().string(), {{"format", "pt"}});
-    write_text_atomically((f.run.path() / "config.json").string(),
-                          model_card(f.config, f.experiment.class_names));
+    write_text_atomically(
+        (f.run.path() / "config.json").string(),
+        foreign_config(f.model, f.config, f.experiment.class_names, "safetensors"));
 
     PredictionsFile predictions(f.run.eval() / "predictions.csv", f.experiment.class_names);
     const Metrics scores = evaluate_model(f.model, f.experiment.test, f.config, &predictions);

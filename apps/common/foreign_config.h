@@ -2,15 +2,19 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "apps/common/trained_run.h"
+#include "apps/common/recipe.h"
+#include "models/classifier.h"
 
 namespace fovea::apps {
 
 /// For the weights that export_weights() writes in this style. "hf": transformers' configuration of the
-/// model's class. Others: timm's form, for "timm" itself with an architecture that timm has and the
-/// model_args that turn it into this one. Error C04 for a model that timm cannot build.
-std::string foreign_config(const TrainedRun& trained, const std::string& style);
+/// model's class. "timm": an architecture that timm has, and the model_args that turn it into this one;
+/// "safetensors", the own names, too where timm can build the model. Others: model_card(). Errors C04:
+/// timm cannot build the model; Hugging Face cannot run it.
+std::string foreign_config(const Classifier& model, const Config& config,
+                           const std::vector<std::string>& class_names, const std::string& style);
 
 /// What a reader of the exported weights should know beside them, or "".
 std::string export_note(const Classifier& model, const std::string& style);

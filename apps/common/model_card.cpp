@@ -12,22 +12,22 @@ std::string model_card(const Config& config, const std::vector<std::string>& cla
     using Json = nlohmann::ordered_json;
     const auto side = config.get<std::int64_t>("data.image_size"),
                channels = config.get<std::int64_t>("data.in_channels");
+    const auto name = config.get<std::string>("model.name");
     Json card;
-    card["architecture"] = config.get<std::string>("model.name");
+    card["architecture"] = name;
     card["num_classes"] = class_names.size();
-    card["global_pool"] = "token";
     card["label_names"] = class_names;
     card["model_args"] = {{"in_chans", channels}, {"img_size", side}};
-    card["pretrained_cfg"] = {{"tag", "fovea"},
-                              {"input_size", {channels, side, side}},
-                              {"fixed_input_size", false},
-                              {"interpolation", "bilinear"},
-                              {"crop_pct", 1.0},
-                              {"crop_mode", "center"},
-                              {"mean", config.get<std::vector<double>>("data.mean")},
-                              {"std", config.get<std::vector<double>>("data.std")},
-                              {"num_classes", class_names.size()},
-                              {"classifier", "head"}};
+    card["pretrained_cfg"] = {
+        {"tag", "fovea"},
+        {"description", name + " of Fovea, in a form that timm does not read"},
+        {"input_size", {channels, side, side}},
+        {"interpolation", "bilinear"},
+        {"crop_pct", 1.0},
+        {"crop_mode", "center"},
+        {"mean", config.get<std::vector<double>>("data.mean")},
+        {"std", config.get<std::vector<double>>("data.std")},
+        {"num_classes", class_names.size()}};
     // Labels come from folder names, which need not be UTF-8.
     return card.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

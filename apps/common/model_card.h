@@ -1,4 +1,4 @@
-// config.json: the description that timm reads beside model.safetensors.
+// config.json: the description of a model beside model.safetensors.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace fovea::apps {
 
-/// JSON in timm's form: architecture, num_classes, label_names, model_args, pretrained_cfg with input
-/// size, mean and std.
+/// JSON in timm's form, with Fovea's name as architecture: num_classes, label_names, model_args,
+/// pretrained_cfg with input size, mean and std. foreign_config() turns it into one that timm reads.
 std::string model_card(const Config& config, const std::vector<std::string>& class_names);
 
 /// Most classes that a card may promise, so that a small file cannot ask for a lot of memory.
