@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "models/registry.h"
+#include "models/swin.h"
 
 namespace fovea::apps {
 namespace {
@@ -106,6 +107,8 @@ std::unique_ptr<Classifier> new_model(const Config& config) {
     options.height = options.width = config.get<std::int64_t>("data.image_size");
     options.dropout = config.get<double>("model.drop_rate");
     options.drop_path = config.get<double>("model.drop_path");
+    options.swin_padding = swin_rule(config.get<std::string>("model.swin_padding"));
+    options.zero_init = config.get<bool>("model.zero_init");
     std::unique_ptr<Classifier> model = make_model(config.get<std::string>("model.name"), options);
     model->initialise(config.get<std::uint64_t>("train.seed"));
     return model;

@@ -39,8 +39,14 @@ const std::vector<KeySpec> kSchema = {
     kMaths, ""},
 {"model.drop_rate", -1.0, "[-1, 1)", "", "dropout, -1 = the model's own", kMaths, "--dropout"},
 {"model.drop_path", -1.0, "[-1, 1)", "",
-    "chance to skip a residual branch in the last block, -1 = the model's own", kMaths,
-    "--drop-path"},
+    "chance to skip a residual branch in the last block, less in those before, -1 = the model's own; "
+    "AlexNets and teachers have no such branches", kMaths, "--drop-path"},
+{"model.swin_padding", "auto", "auto|torchvision|timm|microsoft", "",
+    "Swin: whose rule holds for maps that do not fit their windows; auto = torchvision's, timm = that of "
+    "timm 1.0.28", kMaths, "--swin-padding"},
+{"model.zero_init", false, "", "",
+    "ResNet: residual branches begin as zero, so that blocks begin as identities", kMaths,
+    "--zero-init"},
 {"model.init", "", "", "",
     "weights to begin with: a safetensors file with timm's, torchvision's, Hugging Face's, Microsoft's "
     "or own names", kMaths, "--init"},

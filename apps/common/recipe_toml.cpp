@@ -27,8 +27,8 @@ static constexpr void check_toml(bool holds) {
 #include "apps/common/embedded_recipes.h"
 #include "apps/common/recipe.h"
 #include "apps/common/recipe_value.h"
-#include "apps/common/suggest.h"
 #include "core/error.h"
+#include "core/suggest.h"
 
 namespace fovea::apps {
 namespace {

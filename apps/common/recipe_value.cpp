@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "apps/common/suggest.h"
 #include "core/error.h"
+#include "core/suggest.h"
 
 namespace fovea::apps {
 namespace {

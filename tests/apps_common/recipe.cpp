@@ -4,8 +4,8 @@
 #include <set>
 
 #include "apps/common/embedded_recipes.h"
-#include "apps/common/suggest.h"
 #include "core/error.h"
+#include "core/suggest.h"
 #include "tests/apps_common/temp_folder.h"
 
 using namespace fovea;
@@ -27,7 +27,9 @@ TEST_CASE("every shipped recipe resolves") {
     CHECK(embedded_recipes().size() >= 4);
     for (const EmbeddedRecipe& recipe : embedded_recipes()) {
         CAPTURE(recipe.name);
-        CHECK_NOTHROW(resolve({.recipe = std::string(recipe.name), .sets = {}, .flags = {}}));
+        const Config config =
+            resolve({.recipe = std::string(recipe.name), .sets = {}, .flags = {}});
+        CHECK(config.get<double>("model.drop_path") == -1.0);  // with --model another's own holds
     }
 }
 

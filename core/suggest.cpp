@@ -1,9 +1,9 @@
-#include "apps/common/suggest.h"
+#include "core/suggest.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace fovea::apps {
+namespace fovea {
 
 int edit_distance(std::string_view a, std::string_view b) {
     const std::size_t width = b.size() + 1;
@@ -35,4 +35,4 @@ std::string suggest(std::string_view name, std::span<const std::string> candidat
     return 3 * least <= longer ? *nearest : std::string{};
 }
 
-}  // namespace fovea::apps
+}  // namespace fovea

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace fovea::apps {
+namespace fovea {
 
 /// Levenshtein distance over bytes, where swapping two neighbours counts as one edit
 /// (Damerau 1964, optimal string alignment).
@@ -17,4 +17,4 @@ int edit_distance(std::string_view a, std::string_view b);
 /// the longer name would have to change).
 std::string suggest(std::string_view name, std::span<const std::string> candidates);
 
-}  // namespace fovea::apps
+}  // namespace fovea
