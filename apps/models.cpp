@@ -6,9 +6,8 @@
 #include "apps/common/flags.h"
 #include "apps/common/model_globs.h"
 #include "apps/common/run_app.h"
-#include "layers/conv2d.h"
+#include "core/allocator.h"
 #include "models/registry.h"
-#include "models/weight_names.h"
 
 namespace {
 
@@ -21,26 +20,9 @@ struct Row {
     double gmacs = 0.0;
     Shape input;  // height, width, channels
     std::int64_t classes = 0;
-    std::string explain;               // the layer whose output explains best
+    std::string explain;               // the layer whose output explains best; empty if none does
     std::vector<std::string> formats;  // whose names its weights can have
 };
-
-/// The first norm of the last transformer block; without blocks the last convolution of the main branch.
-std::string layer_to_explain(Module& model) {
-    struct Find : Visitor {
-        std::string norm, conv;
-        void enter_module(const std::string& name, Module& m) override {
-            const bool in_block =
-                name.find("blocks.") != std::string::npos || name.find("encoder.") == 0;
-            if (in_block && name.ends_with(".norm1")) norm = name;
-            if (dynamic_cast<Conv2d*>(&m) != nullptr &&
-                name.find("downsample") == std::string::npos)
-                conv = name;
-        }
-    } find;
-    model.visit(find);
-    return find.norm.empty() ? find.conv : find.norm;
-}
 
 Row row_of(const std::string& name) {
     const std::unique_ptr<Classifier> model = make_model(name, {});
@@ -49,9 +31,9 @@ Row row_of(const std::string& name) {
             static_cast<double>(model->macs()) / 1e9,
             model->input_shape(),
             model->classes(),
-            layer_to_explain(*model),
+            model->explain_layer(),
             {}};
-    for (const NameStyle& style : name_styles(*model)) row.formats.push_back(style.name);
+    for (const NameStyle& style : model->name_styles()) row.formats.push_back(style.name);
     return row;
 }
 
@@ -65,14 +47,16 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
     return text;
 }
 
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
 void print_table(const std::vector<Row>& rows) {
     std::printf("%-33s %13s %9s %12s %8s  %-24s %s\n", "model", "parameters", "GMAC", "input",
                 "classes", "explain", "names");
     for (const Row& r : rows)
         std::printf("%-33s %13lld %9.4f %12s %8lld  %-24s %s\n", r.name.c_str(),
                     static_cast<long long>(r.parameters), r.gmacs, spell(r.input).c_str(),
-                    static_cast<long long>(r.classes), r.explain.c_str(),
-                    joined(r.formats, ", ").c_str());
+                    static_cast<long long>(r.classes), or_dash(r.explain).c_str(),
+                    or_dash(joined(r.formats, ", ")).c_str());
 }
 
 void print_csv(const std::vector<Row>& rows) {
@@ -100,7 +84,10 @@ void print_json(const std::vector<Row>& rows) {
 
 int models(const Flags& flags) {
     std::vector<Row> rows;
-    for (const std::string& name : models_matching(flags.all("GLOB"))) rows.push_back(row_of(name));
+    for (const std::string& name : models_matching(flags.all("GLOB"))) {
+        rows.push_back(row_of(name));
+        allocator::release_cached(Device::cpu());  // weights that nobody touched need no memory
+    }
     if (flags.json)
         print_json(rows);
     else if (flags.on("--csv"))
@@ -116,6 +103,7 @@ int main(int argc, char** argv) {
     return run_app([&] {
         AppSpec app;
         app.name = "models";
+        app.computes = false;
         app.summary =
             "List the models: parameters, multiply-adds, input, classes, names of others.";
         app.positionals = {{"GLOB", "model names, * and ? allowed; all without one", Arity::Any}};

@@ -19,18 +19,23 @@ Parameter undecayed(const Shape& shape) {
 
 }  // namespace
 
+Conv2d patch_projection(std::int64_t in, std::int64_t width, GridSize patch) {
+    Conv2d proj(in, width, patch.rows, patch.rows, 0);
+    if (patch.columns != patch.rows) {  // Conv2d's constructor makes square kernels
+        proj.weight.value =
+            Tensor::zeros({width, patch.rows, patch.columns, in}).set_requires_grad();
+        proj.params.stride[1] = patch.columns;
+    }
+    return proj;
+}
+
 TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& c)
     : cls_token(undecayed({1, 1, c.width})),
-      proj(c.in_channels, c.width, c.patch.rows, c.patch.rows, 0), drop(c.dropout),
+      proj(patch_projection(c.in_channels, c.width, c.patch)), drop(c.dropout),
       patch(c.patch), grid{c.image.rows / c.patch.rows, c.image.columns / c.patch.columns},
       token_positions(c.token_positions) {
     if (c.distillation_token) dist_token = undecayed({1, 1, c.width});
     positions = undecayed({1, placed_prefix() + grid.area(), c.width});
-    if (c.patch.columns != c.patch.rows) {  // Conv2d's constructor makes square kernels
-        proj.weight.value = Tensor::zeros({c.width, c.patch.rows, c.patch.columns, c.in_channels})
-                                .set_requires_grad();
-        proj.params.stride[1] = c.patch.columns;
-    }
 }
 
 Tensor TokenEmbedding::forward(const Tensor& images, const Pass& pass) const {

@@ -7,6 +7,9 @@
 
 namespace fovea {
 
+/// A convolution from `in` channels to `width` whose kernel and stride are the patch.
+Conv2d patch_projection(std::int64_t in, std::int64_t width, GridSize patch);
+
 struct TokenEmbeddingConfig {
     std::int64_t in_channels = 3, width = 192;
     GridSize image = {224, 224}, patch = {16, 16};  ///< patch divides image
@@ -26,7 +29,7 @@ struct TokenEmbeddingConfig {
 struct TokenEmbedding {
     Parameter cls_token, dist_token;  ///< [1,1,width]; dist_token may be undefined
     Parameter positions;              ///< [1,rows,width]
-    Conv2d proj;                      ///< kernel = stride = patch
+    Conv2d proj;                      ///< patch_projection()
     Dropout drop;
     GridSize patch, grid;  ///< grid: patches of the image that `positions` was made for
     bool token_positions = true;

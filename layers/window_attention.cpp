@@ -49,12 +49,11 @@ Tensor WindowAttention::forward(const Tensor& x, const Pass& pass) const {
                         std::to_string(config.window.columns) + ")",
                     "image size", "a size that fits, or a Swin that pads");
     const std::int64_t head_dim = config.width / config.heads;
-    const WindowParams params = {
-        {config.window.rows, config.window.columns},
-        {config.shifted && whole.rows > config.window.rows ? config.window.rows / 2 : 0,
-         config.shifted && whole.columns > config.window.columns ? config.window.columns / 2 : 0},
-        config.heads,
-        1.0 / std::sqrt(static_cast<double>(head_dim))};
+    const WindowParams params = {{config.window.rows, config.window.columns},
+                                 {whole.rows > config.window.rows ? config.shift.rows : 0,
+                                  whole.columns > config.window.columns ? config.shift.columns : 0},
+                                 config.heads,
+                                 1.0 / std::sqrt(static_cast<double>(head_dim))};
 
     // The op shifts by addressing: padding first is the plain way. To pad a shifted map instead, it is
     // shifted and padded here, and shifted back for the op.

@@ -19,7 +19,7 @@ enum class WindowPadding : std::uint8_t {
 struct WindowAttentionConfig {
     std::int64_t width = 96, heads = 3;
     GridSize window = {7, 7};
-    bool shifted = false;  ///< by half a window, along axes of more than one window
+    GridSize shift = {0, 0};  ///< of the windows, along axes of more than one; Swin: half a window
     bool qkv_bias = true;
     WindowPadding padding = WindowPadding::BeforeShift;
     double dropout = 0.0;  ///< behind the projection

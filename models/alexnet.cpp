@@ -189,4 +189,12 @@ std::int64_t AlexNet::macs() const {
     return total;
 }
 
+std::vector<NameStyle> AlexNet::name_styles() const {
+    // The teachers of 28x28 images count as the others do, but have no other home.
+    if (config_.names == AlexNetNames::Numbered && config_.map) return {own_style("study")};
+    if (config_.names == AlexNetNames::Sequential && config_.conv_norm == BatchNormPlace::None)
+        return {own_style("torchvision")};
+    return {};
+}
+
 }  // namespace fovea

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers/module.h"
+#include "models/weight_names.h"
 
 namespace fovea {
 
@@ -24,15 +25,15 @@ public:
     /// Multiply-adds of one such image.
     virtual std::int64_t macs() const = 0;
 
-    /// The checkpoint's own name of a tensor that another implementation calls `foreign`; `foreign`
-    /// itself where there is nothing to translate, empty for what this model computes itself.
-    virtual std::string own_name(const std::string& foreign) const { return foreign; }
-    /// The same for all names of a file, which together can tell more than each alone.
-    virtual std::vector<std::string> own_names(const std::vector<std::string>& foreign) const {
-        std::vector<std::string> own;
-        for (const std::string& name : foreign) own.push_back(own_name(name));
-        return own;
-    }
+    /// Names of the layers whose outputs are the classes: new for every other set of classes.
+    virtual std::vector<std::string> heads() const = 0;
+
+    /// Name of the module whose output, a map or its tokens, explains a prediction best: the last one of
+    /// which every place reaches the logits. Empty for a model without maps.
+    virtual std::string explain_layer() const { return ""; }
+
+    /// Whose names its tensors can have, its own first. Empty for networks that are Fovea's alone.
+    virtual std::vector<NameStyle> name_styles() const { return {}; }
 
     /// `value` of a checkpoint for the tensor called `name` (own name), made to fit this model where that
     /// can be done: position embeddings of another image size are resampled. Else `value` itself.

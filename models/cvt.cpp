@@ -7,6 +7,7 @@
 #include "core/ops/reduce.h"
 #include "core/ops/shape_ops.h"
 #include "layers/init.h"
+#include "layers/transformer_block.h"
 
 namespace fovea {
 
@@ -93,9 +94,8 @@ CvtStage::CvtStage(const CvtConfig& model, std::size_t index) : pos_drop(model.d
     }
     patch_embed = CvtPatchEmbed(in, c, model.ln_eps);
     for (std::int64_t i = 0; i < c.depth; ++i) {
-        const double share =
-            c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0.0;
-        blocks.emplace_back(model, c, c.drop_path * share);
+        const double rate = c.depth > 1 ? rising_rate(c.drop_path, i, c.depth) : c.drop_path;
+        blocks.emplace_back(model, c, rate);
     }
 }
 
@@ -120,14 +120,39 @@ CvtStage::Output CvtStage::forward(Tensor x, const Pass& pass) const {
     return {ops::reshape(patches, {batch, height, width, channels}), ops::slice(x, 1, 0, 1)};
 }
 
-Cvt::Cvt(const CvtConfig& config) : config_(config) {
+namespace {
+
+void require_consistent(const CvtConfig& config) {
     const bool ends_with_token = !config.stages.empty() && config.stages.back().class_token;
     if (config.stages.empty() || (!config.mean_head && !ends_with_token))
         throw Error(
             "C04", "a CvT needs at least one stage, and its last one a class token or a mean head");
-    for (const CvtStageConfig& stage : config.stages)
-        if (config.packed_qkv && stage.conv_projection)
+    for (const CvtStageConfig& s : config.stages) {
+        if (config.packed_qkv && s.conv_projection)
             throw Error("C04", "a CvT with packed qkv cannot have convolutional projections");
+        for (const std::int64_t extent :
+             {config.num_classes, config.in_channels, s.patch_size, s.stride, s.embed_dim,
+              s.num_heads, s.kernel_qkv, s.stride_q, s.stride_kv})
+            if (extent < 1)
+                throw Error("C04", "a CvT cannot have an extent of " + std::to_string(extent));
+        if (s.embed_dim % s.num_heads != 0)
+            throw Error("C04", std::to_string(s.num_heads) + " heads do not divide a width of " +
+                                   std::to_string(s.embed_dim));
+    }
+    const GridSize image{config.image_size[0], config.image_size[1]};
+    if (cvt_takes(config, image)) return;
+    std::int64_t side = 1;
+    while (side < 1024 && !cvt_takes(config, {side, side})) ++side;
+    throw Error("C04",
+                "images of " + std::to_string(image.rows) + "x" + std::to_string(image.columns) +
+                    " are too small for these convolutions",
+                "--img-size", std::to_string(side) + " or more");
+}
+
+}  // namespace
+
+Cvt::Cvt(const CvtConfig& config) : config_(config) {
+    require_consistent(config);
     for (std::size_t i = 0; i < config.stages.size(); ++i) stages_.emplace_back(config_, i);
     norm_ = LayerNorm(config.stages.back().embed_dim, config.ln_eps);
     head_ = Linear(config.stages.back().embed_dim, config.num_classes);
@@ -154,8 +179,10 @@ Tensor Cvt::forward(const Tensor& images, const Pass& pass) const {
 
 std::int64_t Cvt::macs() const { return cvt_macs(config_); }
 
-std::string Cvt::own_name(const std::string& foreign) const {
-    return cvt_name_from_huggingface(foreign).value_or(foreign);
+// Behind the last block's first norm only the class token matters any more.
+std::string Cvt::explain_layer() const {
+    return "stage" + std::to_string(stages_.size() - 1) + ".blocks." +
+           std::to_string(stages_.back().blocks.size() - 1) + ".norm1";
 }
 
 void Cvt::initialise(std::uint64_t seed) {

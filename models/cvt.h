@@ -11,6 +11,7 @@
 
 #include "layers/attention.h"
 #include "layers/conv_attention.h"
+#include "layers/grid.h"
 #include "layers/mlp.h"
 #include "models/classifier.h"
 
@@ -30,7 +31,9 @@ struct CvtStageConfig {
     std::int64_t kernel_qkv = 3, padding_q = 1, padding_kv = 1, stride_q = 1, stride_kv = 2;
     bool qkv_bias = true;
     bool class_token = false;
-    double drop_path = 0.0;  ///< rate of the stage's last block; the first has 0
+    /// Rate of the stage's last block; the others rise to it from 0 at the first. A lone block is the last,
+    /// and has it all; Microsoft's code would give it 0, but none of its models asks for that.
+    double drop_path = 0.0;
 };
 
 struct CvtConfig {
@@ -92,6 +95,9 @@ struct CvtStage : Module {
 
 class Cvt : public Classifier {
 public:
+    /// Error C04: no stage, an extent below 1, heads that do not divide a width, an image too small for the
+    /// convolutions, a last stage without class token where the head wants one, packed qkv with
+    /// convolutional projections.
     explicit Cvt(const CvtConfig& config);
 
     void visit(Visitor& v) override;
@@ -105,8 +111,10 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    /// Knows Hugging Face's names.
-    std::string own_name(const std::string& foreign) const override;
+    std::vector<std::string> heads() const override { return {"head"}; }
+    std::string explain_layer() const override;
+    /// microsoft, hf; none for the simplified ones.
+    std::vector<NameStyle> name_styles() const override;
 
     const CvtConfig& config() const { return config_; }
 
@@ -121,12 +129,10 @@ private:
 /// cvt_tiny (tests), and those of simplified_cvt.h. Nothing for another name.
 std::optional<CvtConfig> cvt_preset(std::string_view name);
 
+/// Do the convolutions leave something of an image of this size?
+bool cvt_takes(const CvtConfig& config, GridSize image);
+
 /// Multiply-adds of one image of config.image_size: convolutions, linear layers, both attention products.
 std::int64_t cvt_macs(const CvtConfig& config);
-
-/// The Microsoft name of a Hugging Face CvT tensor, or nothing.
-std::optional<std::string> cvt_name_from_huggingface(const std::string& name);
-/// The Hugging Face name of a Microsoft CvT tensor.
-std::string cvt_name_to_huggingface(const std::string& name);
 
 }  // namespace fovea

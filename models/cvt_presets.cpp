@@ -68,7 +68,31 @@ CvtConfig tiny() {
 
 std::int64_t out_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride,
                         std::int64_t padding) {
-    return (in + 2 * padding - kernel) / stride + 1;
+    const std::int64_t room = in + 2 * padding - kernel;
+    return in < 1 || room < 0 ? 0 : room / stride + 1;
+}
+
+/// Behind one convolution.
+GridSize convolved(GridSize in, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+    return {out_extent(in.rows, kernel, stride, padding),
+            out_extent(in.columns, kernel, stride, padding)};
+}
+
+/// Behind the first convolution of an embedding, and behind the last.
+std::pair<GridSize, GridSize> embedded(GridSize in, const CvtStageConfig& s) {
+    if (s.embed == CvtEmbed::Conv) {
+        const GridSize map = convolved(in, s.patch_size, s.stride, s.padding);
+        return {map, map};
+    }
+    const GridSize half = convolved(in, 3, 2, 1);
+    return {half, convolved(half, 3, 2, 1)};
+}
+
+GridSize queries_of(GridSize map, const CvtStageConfig& s) {
+    return convolved(map, s.kernel_qkv, s.stride_q, s.padding_q);
+}
+GridSize keys_of(GridSize map, const CvtStageConfig& s) {
+    return convolved(map, s.kernel_qkv, s.stride_kv, s.padding_kv);
 }
 
 }  // namespace
@@ -88,34 +112,37 @@ std::optional<CvtConfig> cvt_preset(std::string_view name) {
     return simplified_cvt_preset(name);
 }
 
+bool cvt_takes(const CvtConfig& config, GridSize image) {
+    GridSize map = image;
+    for (const CvtStageConfig& s : config.stages) {
+        map = embedded(map, s).second;
+        if (map.area() < 1) return false;
+        if (s.depth > 0 && s.conv_projection &&
+            (queries_of(map, s).area() < 1 || keys_of(map, s).area() < 1))
+            return false;
+    }
+    return true;
+}
+
 std::int64_t cvt_macs(const CvtConfig& config) {
     std::int64_t total = 0, in = config.in_channels;
-    std::int64_t height = config.image_size[0], width = config.image_size[1];
+    GridSize map{config.image_size[0], config.image_size[1]};
     for (const CvtStageConfig& s : config.stages) {
         const std::int64_t c = s.embed_dim;
-        if (s.embed == CvtEmbed::Conv) {
-            height = out_extent(height, s.patch_size, s.stride, s.padding);
-            width = out_extent(width, s.patch_size, s.stride, s.padding);
-            total += height * width * c * s.patch_size * s.patch_size * in;
-        } else {
-            height = out_extent(height, 3, 2, 1);
-            width = out_extent(width, 3, 2, 1);
-            total += height * width * (c / 2) * 9 * in;
-            height = out_extent(height, 3, 2, 1);
-            width = out_extent(width, 3, 2, 1);
-            total += height * width * c * 9 * (c / 2);
-        }
+        const auto [first, last] = embedded(map, s);
+        map = last;
+        if (s.embed == CvtEmbed::Conv)
+            total += map.area() * c * s.patch_size * s.patch_size * in;
+        else
+            total += first.area() * (c / 2) * 9 * in + map.area() * c * 9 * (c / 2);
         const std::int64_t token = s.class_token ? 1 : 0;
-        std::int64_t queries = height * width, keys = queries, depthwise = 0;
+        std::int64_t queries = map.area(), keys = queries, depthwise = 0;
         if (s.conv_projection) {
-            const std::int64_t kk = s.kernel_qkv * s.kernel_qkv;
-            queries = out_extent(height, s.kernel_qkv, s.stride_q, s.padding_q) *
-                      out_extent(width, s.kernel_qkv, s.stride_q, s.padding_q);
-            keys = out_extent(height, s.kernel_qkv, s.stride_kv, s.padding_kv) *
-                   out_extent(width, s.kernel_qkv, s.stride_kv, s.padding_kv);
-            depthwise = (queries + 2 * keys) * kk * c;
+            queries = queries_of(map, s).area();
+            keys = keys_of(map, s).area();
+            depthwise = (queries + 2 * keys) * s.kernel_qkv * s.kernel_qkv * c;
         }
-        const std::int64_t tokens = height * width + token, tq = queries + token, tk = keys + token;
+        const std::int64_t tokens = map.area() + token, tq = queries + token, tk = keys + token;
         const auto hidden = static_cast<std::int64_t>(static_cast<double>(c) * s.mlp_ratio);
         const std::int64_t block =
             depthwise + (2 * tq + 2 * tk) * c * c + 2 * tq * tk * c + 2 * tokens * c * hidden;

@@ -35,7 +35,7 @@ Tensor Deit::fitted(const std::string& name, const Tensor& value) const {
 }
 
 MyDeit::MyDeit(const VitConfig& config)
-    : config_(config), trunk_(config, true), classifier_(config.embed_dim, config.num_classes),
+    : config_(config), trunk_(config, true), classifier_(config),
       head_dist_(config.embed_dim, config.num_classes) {
     assign_sites(*this);
 }

@@ -37,6 +37,10 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
+    std::vector<std::string> heads() const override { return {"head", "head_dist"}; }
+    std::string explain_layer() const override { return last_norm(config_, "blocks"); }
+    /// timm, hf.
+    std::vector<NameStyle> name_styles() const override;
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 
@@ -59,6 +63,11 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
+    std::vector<std::string> heads() const override {
+        return {classifier_.last_layer(), "head_dist"};
+    }
+    std::string explain_layer() const override { return last_norm(config_, "encoder"); }
+    std::vector<NameStyle> name_styles() const override { return {own_style("study")}; }
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 

@@ -6,7 +6,16 @@
 namespace fovea {
 namespace {
 
-constexpr std::string_view kNumber = "{n}", kOneLess = "{n-1}";
+constexpr std::string_view kNumber = "{n}";
+
+/// What a place of the other name holds for a number; nothing if it is no place for one.
+std::optional<long> number_for(std::string_view place, long n) {
+    if (place == kNumber) return n;
+    if (place == "{n-1}") return n - 1;
+    if (place == "{2n}") return 2 * n;
+    if (place == "{2n+1}") return 2 * n + 1;
+    return std::nullopt;
+}
 
 /// What a pattern found at the beginning of a name: its numbers, and how much of the name it covers.
 struct Match {
@@ -49,8 +58,8 @@ std::vector<std::string> fill(std::string_view pattern, const std::vector<long>&
         const std::size_t close = pattern.find('}', open);
         std::string_view inside = pattern.substr(open, close + 1 - open);
         pattern.remove_prefix(close + 1);
-        if (inside == kNumber || inside == kOneLess) {
-            append(std::to_string(numbers.at(used++) - (inside == kOneLess ? 1 : 0)));
+        if (inside.find(',') == std::string_view::npos) {
+            append(std::to_string(number_for(inside, numbers.at(used++)).value()));
             continue;
         }
         inside = inside.substr(1, inside.size() - 2);

@@ -10,8 +10,8 @@ namespace fovea {
 
 /// A name that begins as `own` begins as `theirs` instead; what follows stays.
 ///
-/// {n} in `own` stands for a number. In `theirs` the numbers return in their order, as {n} or, one
-/// less, {n-1}. {a,b,c} there makes three names, with a, b and c in that place.
+/// {n} in `own` stands for a number. In `theirs` the numbers return in their order, as {n}, {n-1}, {2n}
+/// or {2n+1}. {a,b,c} there makes three names, with a, b and c in that place.
 struct NameRule {
     std::string_view own, theirs;
 };

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/suggest.h"
 #include "models/alexnet.h"
 #include "models/cvt.h"
 #include "models/deit.h"
@@ -23,7 +24,7 @@ std::unique_ptr<Classifier> make_cvt(const std::string& name, const ModelOptions
     config.image_size[1] = or_own(options.width, config.image_size[1]);
     config.dropout = or_own(options.dropout, config.dropout);
     if (options.drop_path >= 0.0) {
-        // Microsoft's rule: only the last stage drops paths, rising inside it.
+        // As Microsoft's models: only the last stage drops paths, rising inside it.
         for (CvtStageConfig& stage : config.stages) stage.drop_path = 0.0;
         config.stages.back().drop_path = options.drop_path;
     }
@@ -45,6 +46,7 @@ const std::map<std::string, Maker>& table() {
         {"cvt_enhanced_embed_s", make_cvt},
         {"cvt_recurrent_enhanced_m", make_cvt},
         {"cvt_recurrent_enhanced_s", make_cvt},
+        {"cvt_recurrent_enhanced_test", make_cvt},
         {"cvt_recurrent_m", make_cvt},
         {"cvt_recurrent_s", make_cvt},
         {"cvt_ref_m", make_cvt},
@@ -77,6 +79,7 @@ const std::map<std::string, Maker>& table() {
         {"narrow_alexnet", make_alexnet},
         {"narrow_alexnet_67", make_alexnet},
         {"resnet101", make_resnet},
+        {"resnet101_64", make_resnet},
         {"resnet18", make_resnet},
         {"resnet18_64", make_resnet},
         {"resnet34", make_resnet},
@@ -137,11 +140,18 @@ std::vector<std::string> model_names() {
 std::unique_ptr<Classifier> make_model(const std::string& name, const ModelOptions& options) {
     const auto found = table().find(name);
     if (found == table().end()) {
-        std::string known;
-        for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;
-        throw Error("C20", "no such model: " + name, "--model", "one of " + known);
+        const std::string near = suggest(name, model_names());
+        throw Error("C20", "no such model: " + name, "--model",
+                    (near.empty() ? "" : near + "; ") + "./fovea models lists all");
     }
-    return found->second(name, options);
+    std::unique_ptr<Classifier> model = found->second(name, options);
+    if (options.swin_padding && dynamic_cast<const Swin*>(model.get()) == nullptr)
+        throw Error("C04", name + " has no windows whose maps could need padding", "--swin-padding",
+                    "without it, or a swin_* model");
+    if (options.zero_init && dynamic_cast<const ResNet*>(model.get()) == nullptr)
+        throw Error("C04", name + " has no residual branches that end with a BatchNorm to zero",
+                    "--zero-init", "without it, or a resnet* model");
+    return model;
 }
 
 }  // namespace fovea

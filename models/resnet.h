@@ -42,9 +42,10 @@ struct ResNetConfig {
     std::int64_t groups = 1, width_per_group = 64;
     ResNetStem stem = ResNetStem::ImageNet;
     std::int64_t stem_width = 64;
-    bool zero_init_residual = false;  ///< blocks begin as identities (Goyal et al. 2017)
-    double dropout = 0.0;             ///< before the last layer
-    double drop_path = 0.0;           ///< of the last block, rising evenly from 0 at the first
+    bool zero_init_residual =
+        false;               ///< blocks begin as identities (Goyal et al. 2017); --zero-init
+    double dropout = 0.0;    ///< before the last layer
+    double drop_path = 0.0;  ///< of the last block, rising evenly from 0 at the first
     double bn_eps = 1e-5, bn_momentum = 0.1;
 };
 
@@ -79,6 +80,13 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
+    std::vector<std::string> heads() const override { return {"fc"}; }
+    /// The last block.
+    std::string explain_layer() const override {
+        return "layer4." + std::to_string(config_.layers[3] - 1);
+    }
+    /// torchvision, timm (the same names), hf; none with the small stem.
+    std::vector<NameStyle> name_styles() const override;
 
     const ResNetConfig& config() const { return config_; }
 

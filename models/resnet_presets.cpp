@@ -48,6 +48,7 @@ std::optional<ResNetConfig> resnet_preset(std::string_view name) {
     if (name == "resnet18_64") return at_64(basic({2, 2, 2, 2}));
     if (name == "resnet34_64") return at_64(basic({3, 4, 6, 3}));
     if (name == "resnet50_64") return at_64(bottleneck({3, 4, 6, 3}));
+    if (name == "resnet101_64") return at_64(bottleneck({3, 4, 23, 3}));
     if (name == "resnet_tiny") return tiny(basic({1, 1, 1, 1}), {8, 16, 24, 32});
     if (name == "resnet_tiny_bottleneck") return tiny(bottleneck({2, 1, 1, 1}), {4, 8, 12, 16});
     return std::nullopt;
@@ -61,6 +62,7 @@ std::unique_ptr<Classifier> make_resnet(const std::string& name, const ModelOpti
     config.image_size[1] = or_own(options.width, config.image_size[1]);
     config.dropout = or_own(options.dropout, config.dropout);
     config.drop_path = or_own(options.drop_path, config.drop_path);
+    config.zero_init_residual = options.zero_init;
     return std::make_unique<ResNet>(config);
 }
 

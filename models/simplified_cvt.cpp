@@ -52,6 +52,15 @@ CvtConfig recurrent(Size size) {
                                : plain({stage(64, 1, 1), stage(192, 2, 3), stage(384, 10, 6)});
 }
 
+/// For tests: with recurrent()'s parts and the others that cvt_tiny does not have, in milliseconds.
+CvtConfig tiny() {
+    CvtConfig config = plain({stage(8, 1, 1), stage(16, 1, 2), stage(24, 2, 3)});
+    config.num_classes = 10;
+    config.stages.back().class_token = false;
+    config.mean_head = true;
+    return config;
+}
+
 /// What do the convolutional projections add? Only they, QuickGELU, the scale and the epsilon of the
 /// published CvT differ from recurrent(): 33 parameters a channel and block.
 CvtConfig reference(Size size) {
@@ -82,6 +91,7 @@ VitConfig vit_control(std::string_view name) {
 }  // namespace
 
 std::optional<CvtConfig> simplified_cvt_preset(std::string_view name) {
+    if (name == "cvt_recurrent_enhanced_test") return with_two_convolutions(tiny());
     const auto ends_with = [&](std::string_view end) { return name.ends_with(end); };
     if (!ends_with("_s") && !ends_with("_m")) return std::nullopt;
     const Size size = ends_with("_s") ? Size::Small : Size::Medium;

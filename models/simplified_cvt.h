@@ -10,6 +10,8 @@
 //   cvt_recurrent          one before each of three stages, which reduce the tokens step by step
 //   cvt_recurrent_enhanced both of the latter
 //   cvt_ref                cvt_recurrent with CvT's convolutional projections too: CvT itself
+//
+// cvt_recurrent_enhanced_test is a tiny one for tests, with the mean over all tokens for a class token.
 #pragma once
 
 #include <memory>

@@ -46,15 +46,18 @@ struct StudentTrunk : Module {
     Tensor forward(const Tensor& images, const Pass& pass) const;
 };
 
-/// fc2(tanh(fc1(x))). x [B,width] -> [B,classes].
+/// fc2(tanh(fc1(x))), where fc1 is VitConfig::representation_size wide; without fc1, where that is 0, one
+/// linear layer. x [B,embed_dim] -> [B,classes].
 struct StudentHead : Module {
     Linear fc1, fc2;
+    bool deep = true;  ///< has fc1
 
-    StudentHead(std::int64_t width, std::int64_t classes)
-        : fc1(width, width), fc2(width, classes) {}
+    explicit StudentHead(const VitConfig& c);
     void visit(Visitor& v) override;
-    Tensor forward(const Tensor& x) const { return fc2.forward(fc1.forward(x, Unary::Tanh)); }
-    std::int64_t macs() const { return fc1.weight.value.numel() + fc2.weight.value.numel(); }
+    Tensor forward(const Tensor& x) const;
+    std::int64_t macs() const;
+    /// Of the layer whose outputs are the classes, in a model that calls this head "classifier".
+    std::string last_layer() const { return deep ? "classifier.fc2" : "classifier"; }
 };
 
 /// Weights, tokens and positions normal 0.02, biases 0.
@@ -70,6 +73,9 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
+    std::vector<std::string> heads() const override { return {classifier_.last_layer()}; }
+    std::string explain_layer() const override { return last_norm(config_, "encoder"); }
+    std::vector<NameStyle> name_styles() const override { return {own_style("study")}; }
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/ops/reduce.h"
 #include "layers/init.h"
+#include "layers/token_embedding.h"
 #include "layers/transformer_block.h"
 
 namespace fovea {
@@ -23,10 +24,11 @@ void require(bool ok, const std::string& what) {
 void require_consistent(const SwinConfig& c) {
     require(!c.depths.empty() && c.depths.size() == c.num_heads.size(),
             "as many depths as numbers of heads, at least one");
-    require(c.num_classes > 0 && c.in_channels > 0 && c.patch_size > 0 && c.embed_dim > 0 &&
-                c.window.rows > 0 && c.window.columns > 0,
+    require(c.num_classes > 0 && c.in_channels > 0 && c.patch_size.rows > 0 &&
+                c.patch_size.columns > 0 && c.embed_dim > 0 && c.window.rows > 0 &&
+                c.window.columns > 0,
             "classes, channels, patch, width and window must be positive");
-    require(c.image_size.rows >= c.patch_size && c.image_size.columns >= c.patch_size,
+    require(c.image_size.rows >= c.patch_size.rows && c.image_size.columns >= c.patch_size.columns,
             "the image is smaller than a patch");
     for (std::size_t i = 0; i < c.depths.size(); ++i) {
         require(c.depths[i] > 0 && c.num_heads[i] > 0, "a stage needs blocks and heads");
@@ -37,13 +39,19 @@ void require_consistent(const SwinConfig& c) {
     if (c.rule != SwinRule::Microsoft) return;
     const std::vector<SwinStageGrid> grids = swin_grids(c);
     for (std::size_t i = 0; i < grids.size(); ++i) {
-        const auto [map, window, shifts] = grids[i];
+        const auto [map, window, shift] = grids[i];
         const bool even = map.rows % 2 == 0 && map.columns % 2 == 0;
-        require(map == whole_windows(map, window) && (even || i + 1 == grids.size()),
-                "a map of " + std::to_string(map.rows) + "x" + std::to_string(map.columns) +
-                    " needs padding, which Microsoft's Swin does not have");
+        if (map == whole_windows(map, window) && (even || i + 1 == grids.size())) continue;
+        throw Error("C04",
+                    "Swin: a map of " + std::to_string(map.rows) + "x" +
+                        std::to_string(map.columns) +
+                        " needs padding, which Microsoft's Swin does not have",
+                    "--swin-padding microsoft",
+                    "--swin-padding torchvision or timm, or another --img-size");
     }
 }
+
+GridSize half(GridSize window) { return {window.rows / 2, window.columns / 2}; }
 
 WindowPadding padding_of(SwinRule rule) {
     switch (rule) {
@@ -57,30 +65,53 @@ WindowPadding padding_of(SwinRule rule) {
 
 std::vector<SwinStageGrid> swin_grids(const SwinConfig& config) {
     std::vector<SwinStageGrid> grids;
-    const GridSize patches{config.image_size.rows / config.patch_size,
-                           config.image_size.columns / config.patch_size};
+    const GridSize patches{config.image_size.rows / config.patch_size.rows,
+                           config.image_size.columns / config.patch_size.columns};
     GridSize map = patches;
     for (std::size_t i = 0; i < config.depths.size(); ++i) {
         if (i > 0) map = {(map.rows + 1) / 2, (map.columns + 1) / 2};
-        SwinStageGrid grid{map, config.window, true};
+        SwinStageGrid grid{map, config.window, half(config.window)};
         if (config.rule == SwinRule::Timm) {
-            // Here timm halves rounding down, though its maps round up: a map may be larger by one than
-            // the window that it is taken to fit.
+            // Here timm 1.0.28 halves rounding down, though its maps round up: a map may be larger by
+            // one than the window that it is taken to fit. (timm 1.0.31 rounds up here too.)
             const auto taken = [i](std::int64_t extent) {
                 return std::max<std::int64_t>(extent >> i, 1);
             };
             const GridSize size{taken(patches.rows), taken(patches.columns)};
             grid.window = {std::min(size.rows, config.window.rows),
                            std::min(size.columns, config.window.columns)};
-            grid.shifts = size.rows > config.window.rows || size.columns > config.window.columns;
+            grid.shift = {size.rows > grid.window.rows ? grid.shift.rows : 0,
+                          size.columns > grid.window.columns ? grid.shift.columns : 0};
         } else if (config.rule == SwinRule::Microsoft) {
             const std::int64_t side = std::min(map.rows, map.columns);
             if (side <= std::min(config.window.rows, config.window.columns))
-                grid = {map, {side, side}, false};
+                grid = {map, {side, side}, {0, 0}};
         }
         grids.push_back(grid);
     }
     return grids;
+}
+
+std::optional<SwinRule> swin_rule(std::string_view name) {
+    if (name == "torchvision") return SwinRule::Torchvision;
+    if (name == "timm") return SwinRule::Timm;
+    if (name == "microsoft") return SwinRule::Microsoft;
+    return std::nullopt;
+}
+
+bool swin_rules_agree(const SwinConfig& config, SwinRule other) {
+    if (other == config.rule) return true;
+    SwinConfig another = config;
+    another.rule = other;
+    const std::vector<SwinStageGrid> ours = swin_grids(config), theirs = swin_grids(another);
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+        const SwinStageGrid &a = ours[i], &b = theirs[i];
+        if (!(a.map == whole_windows(a.map, a.window) && a.window == b.window)) return false;
+        // Windows do not shift along an axis of one window.
+        if (a.map.rows > a.window.rows && a.shift.rows != b.shift.rows) return false;
+        if (a.map.columns > a.window.columns && a.shift.columns != b.shift.columns) return false;
+    }
+    return true;
 }
 
 SwinBlock::SwinBlock(const SwinConfig& model, const WindowAttentionConfig& attention,
@@ -116,7 +147,7 @@ SwinStage::SwinStage(const SwinConfig& model, std::size_t index) {
         attention.width = width_of(model, index);
         attention.heads = model.num_heads[index];
         attention.window = grid.window;
-        attention.shifted = grid.shifts && i % 2 == 1;
+        if (i % 2 == 1) attention.shift = grid.shift;
         attention.qkv_bias = model.qkv_bias;
         attention.padding = padding_of(model.rule);
         attention.dropout = model.dropout;
@@ -137,7 +168,7 @@ Tensor SwinStage::forward(const Tensor& images, const Pass& pass) const {
 
 Swin::Swin(const SwinConfig& config) : config_(config) {
     require_consistent(config);
-    proj_ = Conv2d(config.in_channels, config.embed_dim, config.patch_size, config.patch_size, 0);
+    proj_ = patch_projection(config.in_channels, config.embed_dim, config.patch_size);
     patch_norm_ = LayerNorm(config.embed_dim, config.ln_eps);
     pos_drop_ = Dropout(config.dropout);
     for (std::size_t i = 0; i < config.depths.size(); ++i) stages_.emplace_back(config, i);
@@ -193,17 +224,9 @@ void Swin::initialise(std::uint64_t seed) {
 
 std::int64_t Swin::macs() const { return swin_macs(config_); }
 
-std::string Swin::own_name(const std::string& foreign) const {
-    return swin_name_from(foreign, false);
-}
-
-std::vector<std::string> Swin::own_names(const std::vector<std::string>& foreign) const {
-    // timm's first stage has no patches to merge; Microsoft's ends with that.
-    bool microsoft = false;
-    for (const std::string& name : foreign) microsoft |= name.rfind("layers.0.downsample.", 0) == 0;
-    std::vector<std::string> own;
-    for (const std::string& name : foreign) own.push_back(swin_name_from(name, microsoft));
-    return own;
+std::string Swin::explain_layer() const {
+    return "layers." + std::to_string(stages_.size() - 1) + ".blocks." +
+           std::to_string(stages_.back().blocks.size() - 1) + ".norm1";
 }
 
 Tensor Swin::fitted(const std::string& name, const Tensor& value) const {
@@ -223,8 +246,8 @@ Tensor Swin::fitted(const std::string& name, const Tensor& value) const {
 
 std::int64_t swin_macs(const SwinConfig& config) {
     const std::vector<SwinStageGrid> grids = swin_grids(config);
-    std::int64_t total = grids.front().map.area() * config.embed_dim * config.patch_size *
-                         config.patch_size * config.in_channels;
+    std::int64_t total =
+        grids.front().map.area() * config.embed_dim * config.patch_size.area() * config.in_channels;
     for (std::size_t i = 0; i < grids.size(); ++i) {
         const std::int64_t width = width_of(config, i), tokens = grids[i].map.area();
         if (i > 0) total += tokens * (2 * width) * width;  // 4 C of before to 2 C

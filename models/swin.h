@@ -1,12 +1,14 @@
 // Swin: hierarchical vision transformer with shifted windows (Liu et al., "Swin Transformer:
 // hierarchical vision transformer using shifted windows", ICCV 2021), as torchvision, timm or Microsoft
-// build it. They agree wherever a map is a multiple of its window; see SwinRule.
+// build it. They agree wherever a map is a multiple of its window; see SwinRule. A detector or a
+// segmenter takes the maps of all stages: Swin::features().
 //
 // Parameter names are timm's; those of torchvision and Microsoft are understood when weights are read.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,7 +37,7 @@ enum class SwinRule : std::uint8_t {
 struct SwinConfig {
     std::int64_t num_classes = 1000, in_channels = 3;
     GridSize image_size = {224, 224};  ///< other sizes work too where maps are padded
-    std::int64_t patch_size = 4;
+    GridSize patch_size = {4, 4};
     std::int64_t embed_dim = 96;  ///< of the first stage; doubles with each
     std::vector<std::int64_t> depths = {2, 2, 6, 2}, num_heads = {3, 6, 12, 24};
     GridSize window = {7, 7};
@@ -43,7 +45,7 @@ struct SwinConfig {
     bool qkv_bias = true;
     Unary activation = Unary::GeluErf;
     double ln_eps = 1e-5;
-    SwinRule rule = SwinRule::Torchvision;
+    SwinRule rule = SwinRule::Torchvision;  ///< --swin-padding
     double dropout = 0.0;    ///< behind the embedding, attention and both layers of the MLP
     double drop_path = 0.0;  ///< of the last block; rises linearly from 0
 };
@@ -90,9 +92,10 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    /// Knows torchvision's names, and Microsoft's but for "downsample", which own_names() can tell.
-    std::string own_name(const std::string& foreign) const override;
-    std::vector<std::string> own_names(const std::vector<std::string>& foreign) const override;
+    std::vector<std::string> heads() const override { return {"head.fc"}; }
+    std::string explain_layer() const override;
+    /// timm, torchvision, hf, microsoft.
+    std::vector<NameStyle> name_styles() const override;
     /// Resizes bias tables of other windows.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 
@@ -111,21 +114,18 @@ private:
 
 /// Size of the map of each stage, and the windows of its blocks.
 struct SwinStageGrid {
-    GridSize map, window;
-    bool shifts;
+    GridSize map, window, shift;  ///< shift: of the windows of every second block
 };
 std::vector<SwinStageGrid> swin_grids(const SwinConfig& config);
 
 /// Multiply-adds of one image of config.image_size: convolution, linear layers, both attention products.
 std::int64_t swin_macs(const SwinConfig& config);
 
-/// timm's name of a tensor of a torchvision or Microsoft file; `microsoft` says that "downsample" belongs
-/// to the stage that it ends. Empty for what a Swin computes itself (relative_position_index,
-/// attn_mask); other names come back as they are.
-std::string swin_name_from(const std::string& name, bool microsoft);
-/// timm's name in torchvision's and in Microsoft's spelling.
-std::string swin_name_to_torchvision(const std::string& name);
-std::string swin_name_to_microsoft(const std::string& name);
+/// "torchvision", "timm" or "microsoft"; nothing for another name.
+std::optional<SwinRule> swin_rule(std::string_view name);
+
+/// Does the same model come out by another rule? It does where every map is made of whole windows.
+bool swin_rules_agree(const SwinConfig& config, SwinRule other);
 
 /// Named configurations. Nothing for another name.
 ///   timm: swin_{tiny,small,base,large}_patch4_window7_224, swin_{base,large}_patch4_window12_384;

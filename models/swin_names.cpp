@@ -1,104 +1,63 @@
-// Swin's tensor names in torchvision's and Microsoft's spelling (which older timm shares):
-//   timm                       torchvision                     Microsoft
-//   patch_embed.proj, .norm    features.0.0, features.0.2      patch_embed.proj, .norm
-//   layers.s.blocks.i          features.(2s+1).i               layers.s.blocks.i
-//   ...mlp.fc1, mlp.fc2        ...mlp.0, mlp.3                 ...mlp.fc1, mlp.fc2
-//   layers.s.downsample        features.(2s)                   layers.(s-1).downsample
-//   head.fc                    head                            head
-#include <charconv>
-
+// Swin's tensor names, which are timm's, at torchvision, Hugging Face and Microsoft (and older timm).
+#include "models/name_rules.h"
 #include "models/swin.h"
 
 namespace fovea {
 namespace {
 
-/// `name` with the prefix `from` replaced by `to`, if it begins so.
-bool swap_prefix(std::string& name, std::string_view from, std::string_view to) {
-    if (!name.starts_with(from)) return false;
-    name = std::string(to) + name.substr(from.size());
-    return true;
-}
+using Names = std::vector<std::string>;
 
-/// "layers.12.blocks.3" with the prefix "layers." is {12, "blocks.3"}.
-struct Numbered {
-    std::int64_t number;
-    std::string rest;
+constexpr NameRule kTorchvision[] = {
+    {"patch_embed.proj.", "features.0.0."},
+    {"patch_embed.norm.", "features.0.2."},
+    {"layers.{n}.downsample.", "features.{2n}."},
+    {"layers.{n}.blocks.{n}.mlp.fc1.", "features.{2n+1}.{n}.mlp.0."},
+    {"layers.{n}.blocks.{n}.mlp.fc2.", "features.{2n+1}.{n}.mlp.3."},
+    {"layers.{n}.blocks.{n}.", "features.{2n+1}.{n}."},
+    {"head.fc.", "head."},
 };
-std::optional<Numbered> numbered(const std::string& name, std::string_view prefix) {
-    if (!name.starts_with(prefix)) return std::nullopt;
-    Numbered out{};
-    const char* const begin = name.data() + prefix.size();
-    const char* const end = name.data() + name.size();
-    const auto [dot, error] = std::from_chars(begin, end, out.number);
-    if (error != std::errc() || dot == end || *dot != '.' || out.number < 0) return std::nullopt;
-    out.rest = std::string(dot + 1, end);
-    return out;
-}
 
-std::string join(std::string_view prefix, std::int64_t number, const std::string& rest) {
-    return std::string(prefix) + std::to_string(number) + "." + rest;
-}
+// A stage ends with merging patches, where timm's and ours begin with it.
+constexpr NameRule kMicrosoft[] = {
+    {"layers.{n}.downsample.", "layers.{n-1}.downsample."},
+    {"head.fc.", "head."},
+};
 
-/// The other spelling of a name within a block.
-std::string swap_mlp(std::string rest, bool to_timm) {
-    for (const auto& [timm, torchvision] :
-         {std::pair{"mlp.fc1.", "mlp.0."}, {"mlp.fc2.", "mlp.3."}})
-        if (swap_prefix(rest, to_timm ? torchvision : timm, to_timm ? timm : torchvision)) break;
-    return rest;
-}
+// SwinForImageClassification. Its stages end as Microsoft's.
+constexpr NameRule kHf[] = {
+    {"patch_embed.proj.", "swin.embeddings.patch_embeddings.projection."},
+    {"patch_embed.norm.", "swin.embeddings.norm."},
+    {"layers.{n}.downsample.", "swin.encoder.layers.{n-1}.downsample."},
+    {"layers.{n}.blocks.{n}.norm1.", "swin.encoder.layers.{n}.blocks.{n}.layernorm_before."},
+    {"layers.{n}.blocks.{n}.attn.qkv.",
+     "swin.encoder.layers.{n}.blocks.{n}.attention.self.{query,key,value}."},
+    {"layers.{n}.blocks.{n}.attn.relative_position_bias_table",
+     "swin.encoder.layers.{n}.blocks.{n}.attention.self.relative_position_bias_table"},
+    {"layers.{n}.blocks.{n}.attn.proj.",
+     "swin.encoder.layers.{n}.blocks.{n}.attention.output.dense."},
+    {"layers.{n}.blocks.{n}.norm2.", "swin.encoder.layers.{n}.blocks.{n}.layernorm_after."},
+    {"layers.{n}.blocks.{n}.mlp.fc1.", "swin.encoder.layers.{n}.blocks.{n}.intermediate.dense."},
+    {"layers.{n}.blocks.{n}.mlp.fc2.", "swin.encoder.layers.{n}.blocks.{n}.output.dense."},
+    {"norm.", "swin.layernorm."},
+    {"head.fc.", "classifier."},
+};
 
-std::string from_torchvision(const std::string& name) {
-    std::string top = name;
-    if (swap_prefix(top, "features.0.0.", "patch_embed.proj.") ||
-        swap_prefix(top, "features.0.2.", "patch_embed.norm."))
-        return top;
-    const auto feature = numbered(name, "features.");
-    if (!feature) return name;
-    if (feature->number % 2 == 0)
-        return join("layers.", feature->number / 2, "downsample." + feature->rest);
-    const auto block = numbered(feature->rest, "");
-    if (!block) return name;
-    return join("layers.", feature->number / 2,
-                join("blocks.", block->number, swap_mlp(block->rest, true)));
-}
-
-/// layers.s.downsample with s moved by `by`; other names as they are.
-std::string move_downsample(const std::string& name, std::int64_t by) {
-    const auto layer = numbered(name, "layers.");
-    if (!layer || !layer->rest.starts_with("downsample.")) return name;
-    return join("layers.", layer->number + by, layer->rest);
-}
+Names torchvision(const std::string& own) { return apply_rules(kTorchvision, own); }
+Names microsoft(const std::string& own) { return apply_rules(kMicrosoft, own); }
+Names hf(const std::string& own) { return apply_rules(kHf, own); }
 
 }  // namespace
 
-std::string swin_name_from(const std::string& name, bool microsoft) {
-    if (name.ends_with("relative_position_index") || name.ends_with("attn_mask")) return "";
-    std::string own = from_torchvision(name);
-    if (microsoft) own = move_downsample(own, 1);
-    if (!own.starts_with("head.fc.")) swap_prefix(own, "head.", "head.fc.");
-    return own;
-}
-
-std::string swin_name_to_torchvision(const std::string& name) {
-    std::string out = name;
-    if (swap_prefix(out, "patch_embed.proj.", "features.0.0.") ||
-        swap_prefix(out, "patch_embed.norm.", "features.0.2.") ||
-        swap_prefix(out, "head.fc.", "head."))
-        return out;
-    const auto layer = numbered(name, "layers.");
-    if (!layer) return name;
-    if (swap_prefix(out = layer->rest, "downsample.", ""))
-        return join("features.", 2 * layer->number, out);
-    const auto block = numbered(layer->rest, "blocks.");
-    if (!block) return name;
-    return join("features.", 2 * layer->number + 1,
-                join("", block->number, swap_mlp(block->rest, false)));
-}
-
-std::string swin_name_to_microsoft(const std::string& name) {
-    std::string out = move_downsample(name, -1);
-    swap_prefix(out, "head.fc.", "head.");
-    return out;
+std::vector<NameStyle> Swin::name_styles() const {
+    const auto differs = [&](const std::string& who, const std::string& rule) -> std::string {
+        if (swin_rules_agree(config_, *swin_rule(rule))) return "";
+        return "maps do not fit their windows, so logits agree with " + who +
+               "'s only with --swin-padding " + rule;
+    };
+    return {own_style("timm", differs("timm", "timm")),
+            {"torchvision", torchvision, differs("torchvision", "torchvision")},
+            {"hf", hf, differs("Hugging Face", "torchvision"), {{"swin.", ""}}},
+            {"microsoft", microsoft, differs("Microsoft", "microsoft")}};
 }
 
 }  // namespace fovea

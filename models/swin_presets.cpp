@@ -27,7 +27,7 @@ SwinConfig small_28() {
     config.num_classes = 10;
     config.in_channels = 1;
     config.image_size = {28, 28};
-    config.patch_size = 2;
+    config.patch_size = {2, 2};
     config.embed_dim = 32;
     config.depths = {2, 2};
     config.num_heads = {2, 4};
@@ -83,6 +83,7 @@ std::unique_ptr<Classifier> make_swin(const std::string& name, const ModelOption
     config.image_size.columns = or_own(options.width, config.image_size.columns);
     config.dropout = or_own(options.dropout, config.dropout);
     config.drop_path = or_own(options.drop_path, config.drop_path);
+    config.rule = options.swin_padding.value_or(config.rule);
     return std::make_unique<Swin>(config);
 }
 

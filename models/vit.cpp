@@ -93,10 +93,6 @@ std::int64_t Vit::macs() const {
            width * config_.num_classes;
 }
 
-std::string Vit::own_name(const std::string& foreign) const {
-    return vit_name_from_torchvision(foreign).value_or(foreign);
-}
-
 Tensor Vit::fitted(const std::string& name, const Tensor& value) const {
     return name == "pos_embed" ? trunk_.embed.fit_positions(value) : value;
 }

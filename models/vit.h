@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct VitConfig {
     /// The class token (and the distillation token) have positions of their own; timm's no_embed_class
     /// is the contrary.
     bool token_positions = true;
-    /// Width of a layer with tanh in front of the head ("pre-logits"), 0 = none. Vit alone has it.
+    /// Width of a layer with tanh in front of the class head ("pre-logits"), 0 = none. Not for Deit.
     std::int64_t representation_size = 0;
     VitInit init = VitInit::Timm;
 };
@@ -40,6 +41,11 @@ struct VitConfig {
 /// {height, width, channels} of the images it is configured for.
 inline Shape image_shape(const VitConfig& c) {
     return {c.image_size.rows, c.image_size.columns, c.in_channels};
+}
+
+/// First norm of the last block below `blocks`. Behind it only the class token matters any more.
+inline std::string last_norm(const VitConfig& c, const std::string& blocks) {
+    return blocks + "." + std::to_string(c.depth - 1) + ".norm1";
 }
 
 /// The embedding that a configuration asks for. Error C04 if no model can have it: an image that is no
@@ -81,8 +87,10 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    /// Knows torchvision's names.
-    std::string own_name(const std::string& foreign) const override;
+    std::vector<std::string> heads() const override { return {"head"}; }
+    std::string explain_layer() const override { return last_norm(config_, "blocks"); }
+    /// timm, torchvision, hf.
+    std::vector<NameStyle> name_styles() const override;
     /// Resamples position embeddings of another image size.
     Tensor fitted(const std::string& name, const Tensor& value) const override;
 
@@ -96,11 +104,6 @@ private:
 
 /// Multiply-adds of the trunk for one image of config.image_size: linear layers and both attention products.
 std::int64_t vit_trunk_macs(const VitConfig& config, bool distilled);
-
-/// timm's name of a torchvision ViT tensor, or nothing.
-std::optional<std::string> vit_name_from_torchvision(const std::string& name);
-/// torchvision's name of a timm ViT tensor; `name` itself where it has none.
-std::string vit_name_to_torchvision(const std::string& name);
 
 /// Named configurations, of Vit and (names that begin with "deit") of Deit. Nothing for another name.
 ///   timm: vit_{tiny,small,base,large}_patch16_224, vit_{small,base}_patch32_224, vit_base_patch16_384,

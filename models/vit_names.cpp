@@ -1,75 +1,78 @@
-// torchvision's spelling of ViT's tensor names.
-#include <array>
-
-#include "models/vit.h"
+// Tensor names of ViT and DeiT, which are timm's, at torchvision and Hugging Face.
+#include "models/deit.h"
+#include "models/name_rules.h"
 
 namespace fovea {
 namespace {
 
-struct NamePair {
-    const char *torchvision, *timm;
+using Names = std::vector<std::string>;
+
+constexpr NameRule kTorchvision[] = {
+    {"cls_token", "class_token"},
+    {"pos_embed", "encoder.pos_embedding"},
+    {"patch_embed.proj.", "conv_proj."},
+    {"blocks.{n}.norm1.", "encoder.layers.encoder_layer_{n}.ln_1."},
+    {"blocks.{n}.attn.qkv.", "encoder.layers.encoder_layer_{n}.self_attention.in_proj_"},
+    {"blocks.{n}.attn.proj.", "encoder.layers.encoder_layer_{n}.self_attention.out_proj."},
+    {"blocks.{n}.norm2.", "encoder.layers.encoder_layer_{n}.ln_2."},
+    {"blocks.{n}.mlp.fc1.", "encoder.layers.encoder_layer_{n}.mlp.0."},
+    {"blocks.{n}.mlp.fc2.", "encoder.layers.encoder_layer_{n}.mlp.3."},
+    {"norm.", "encoder.ln."},
+    {"pre_logits.fc.", "heads.pre_logits."},
+    {"head.", "heads.head."},
 };
 
-// Behind "encoder.layers.encoder_layer_{i}." / "blocks.{i}.". linear_1 and linear_2 are older files'.
-constexpr std::array<NamePair, 8> kBlockParts = {{
-    {"ln_1.", "norm1."},
-    {"self_attention.in_proj_", "attn.qkv."},
-    {"self_attention.out_proj.", "attn.proj."},
-    {"ln_2.", "norm2."},
-    {"mlp.0.", "mlp.fc1."},
-    {"mlp.3.", "mlp.fc2."},
-    {"mlp.linear_1.", "mlp.fc1."},
-    {"mlp.linear_2.", "mlp.fc2."},
-}};
-constexpr std::array<NamePair, 6> kTopParts = {{
-    {"class_token", "cls_token"},
-    {"conv_proj.", "patch_embed.proj."},
-    {"encoder.pos_embedding", "pos_embed"},
-    {"encoder.ln.", "norm."},
-    {"heads.pre_logits.", "pre_logits.fc."},
-    {"heads.head.", "head."},
-}};
+// ViTForImageClassification.
+constexpr NameRule kHf[] = {
+    {"cls_token", "vit.embeddings.cls_token"},
+    {"dist_token", "vit.embeddings.distillation_token"},
+    {"pos_embed", "vit.embeddings.position_embeddings"},
+    {"patch_embed.proj.", "vit.embeddings.patch_embeddings.projection."},
+    {"blocks.{n}.norm1.", "vit.encoder.layer.{n}.layernorm_before."},
+    {"blocks.{n}.attn.qkv.", "vit.encoder.layer.{n}.attention.attention.{query,key,value}."},
+    {"blocks.{n}.attn.proj.", "vit.encoder.layer.{n}.attention.output.dense."},
+    {"blocks.{n}.norm2.", "vit.encoder.layer.{n}.layernorm_after."},
+    {"blocks.{n}.mlp.fc1.", "vit.encoder.layer.{n}.intermediate.dense."},
+    {"blocks.{n}.mlp.fc2.", "vit.encoder.layer.{n}.output.dense."},
+    {"norm.", "vit.layernorm."},
+    {"head.", "classifier."},
+};
 
-template <std::size_t N>
-std::optional<std::string> translate(const std::string& name,
-                                     const std::array<NamePair, N>& table) {
-    for (const NamePair& pair : table)
-        if (name.starts_with(pair.torchvision))
-            return pair.timm + name.substr(std::string_view(pair.torchvision).size());
-    return std::nullopt;
-}
+// DeiTForImageClassificationWithTeacher: the same below "deit.", and two heads.
+constexpr NameRule kHfHeads[] = {{"head.", "cls_classifier."},
+                                 {"head_dist.", "distillation_classifier."}};
 
-/// The other way. Of two names for one part the first one is today's.
-template <std::size_t N>
-std::optional<std::string> translate_back(const std::string& name,
-                                          const std::array<NamePair, N>& table) {
-    for (const NamePair& pair : table)
-        if (name.starts_with(pair.timm))
-            return pair.torchvision + name.substr(std::string_view(pair.timm).size());
-    return std::nullopt;
+Names torchvision(const std::string& own) { return apply_rules(kTorchvision, own); }
+Names hf(const std::string& own) { return apply_rules(kHf, own); }
+
+Names deit_hf(const std::string& own) {
+    Names names = apply_rules(kHfHeads, own);
+    if (names.front() != own) return names;
+    names = hf(own);
+    for (std::string& name : names)
+        if (name.starts_with("vit.")) name = "deit." + name.substr(4);
+    return names;
 }
 
 }  // namespace
 
-std::optional<std::string> vit_name_from_torchvision(const std::string& name) {
-    const std::string block = "encoder.layers.encoder_layer_";
-    if (!name.starts_with(block)) return translate(name, kTopParts);
-    const std::size_t end = name.find('.', block.size());
-    if (end == std::string::npos) return std::nullopt;
-    const auto part = translate(name.substr(end + 1), kBlockParts);
-    if (!part) return std::nullopt;
-    return "blocks." + name.substr(block.size(), end - block.size()) + "." + *part;
+std::vector<NameStyle> Vit::name_styles() const {
+    std::vector<NameStyle> styles = {own_style("timm")};
+    if (!config_.token_positions) return styles;
+    if (config_.qkv_bias) styles.push_back({"torchvision", torchvision});
+    if (config_.representation_size == 0)
+        styles.push_back({"hf", hf, {}, {{"vit.", ""}}, {"vit.pooler.", "pooler."}});
+    return styles;
 }
 
-std::string vit_name_to_torchvision(const std::string& name) {
-    const std::string block = "blocks.";
-    if (!name.starts_with(block)) return translate_back(name, kTopParts).value_or(name);
-    const std::size_t end = name.find('.', block.size());
-    if (end == std::string::npos) return name;
-    const auto part = translate_back(name.substr(end + 1), kBlockParts);
-    if (!part) return name;
-    return "encoder.layers.encoder_layer_" + name.substr(block.size(), end - block.size()) + "." +
-           *part;
+std::vector<NameStyle> Deit::name_styles() const {
+    // DeiTForImageClassification has the distillation token too, but one head.
+    return {own_style("timm"),
+            {"hf",
+             deit_hf,
+             {},
+             {{"deit.", ""}, {"cls_classifier.", "classifier."}},
+             {"deit.pooler.", "pooler."}}};
 }
 
 }  // namespace fovea

@@ -52,10 +52,10 @@ std::string count_of(std::size_t count, const char* what) {
 
 /// The style that knows most of the file's names; the model's own one among equals.
 NameStyle detect_style(Classifier& model, const SafetensorsFile& file) {
-    NameStyle best{"fovea", [](const std::string& own) { return std::vector{own}; }};
+    NameStyle best = own_style("fovea");
     std::size_t most = 0;
-    for (const NameStyle& style : name_styles(model)) {
-        const std::map<std::string, OwnPart> known = names_in_style(model, style);
+    for (const NameStyle& style : model.name_styles()) {
+        const std::map<std::string, OwnPart> known = names_in_files(model, style);
         std::size_t hits = 0;
         for (const TensorInfo& t : file.tensors()) hits += known.count(modern_name(t.name));
         if (hits > most) {
@@ -64,6 +64,11 @@ NameStyle detect_style(Classifier& model, const SafetensorsFile& file) {
         }
     }
     return best;
+}
+
+bool is_unused(const NameStyle& style, const std::string& name) {
+    return std::any_of(style.unused.begin(), style.unused.end(),
+                       [&](const std::string& begin) { return name.starts_with(begin); });
 }
 
 /// The file's tensors behind a slot, one after the other along the first axis.
@@ -77,6 +82,9 @@ Tensor read_joined(const SafetensorsFile& file, const Slot& slot) {
                             slot.parts.front()->name + " is " + to_string(shape) +
                             ", yet they are parts of one tensor",
                         file.path(), "weights as their program wrote them");
+    if (is_floating(slot.value.dtype()) && !is_floating(dtype))
+        throw Error("K03", slot.parts.front()->name + " holds integers, which are no weights",
+                    file.path(), "weights as F32, F64, F16 or BF16");
     if (slot.parts.size() > 1 && shape.rank > 0)
         shape[0] *= static_cast<std::int64_t>(slot.parts.size());
     Tensor value = Tensor::empty(shape, dtype);
@@ -129,14 +137,18 @@ private:
     void assign_parts() {
         const NameStyle style = detect_style(model_, file_);
         summary_.style = style.name;
-        const std::map<std::string, OwnPart> known = names_in_style(model_, style);
+        summary_.differs = style.differs;
+        const std::map<std::string, OwnPart> known = names_in_files(model_, style);
         std::map<std::string, Slot*> by_name;
         for (Slot& slot : slots_) by_name[slot.name] = &slot;
         for (const TensorInfo& info : file_.tensors()) {
-            const auto found = known.find(modern_name(info.name));
+            const std::string name = modern_name(info.name);
+            const auto found = known.find(name);
             if (found == known.end()) {
-                // An empty name: what the model computes itself.
-                if (!model_.own_name(modern_name(info.name)).empty()) unknown_.push_back(info.name);
+                if (is_unused(style, name))
+                    summary_.unused.push_back(info.name);
+                else if (!is_computed(name, known))
+                    unknown_.push_back(info.name);
                 continue;
             }
             const OwnPart& part = found->second;
@@ -159,7 +171,10 @@ private:
             return;
         }
         if (!slot.complete()) {
-            if (counted) missing_.push_back(slot.name);
+            if (counted) {
+                missing_.push_back(slot.name);
+                only_heads_ = only_heads_ && head;
+            }
             return;
         }
         const Tensor read = read_joined(file_, slot);
@@ -193,12 +208,14 @@ private:
         if (parts.empty()) return;
         std::string what;
         for (const std::string& part : parts) what += (what.empty() ? "" : "; ") + part;
-        if (parts.size() > 1 || misshapen_.empty())
-            throw Error("K04", what, file_.path(), "weights of the same architecture (--model)");
-        throw Error("K03", what, file_.path(),
-                    only_heads_ ? "--reset-head (the other " + std::to_string(summary_.loaded) +
-                                      " of " + std::to_string(summary_.total) + " tensors fit)"
-                                : "a model with the file's number of classes, channels and widths");
+        const bool names_fit = missing_.empty() && unknown_.empty();
+        std::string attempt = names_fit
+                                  ? "a model with the file's number of classes, channels and widths"
+                                  : "weights of the same architecture (--model)";
+        if (only_heads_ && unknown_.empty() && summary_.loaded > 0)
+            attempt = "--reset-head (the other " + std::to_string(summary_.loaded) + " of " +
+                      std::to_string(summary_.total) + " tensors fit)";
+        throw Error(names_fit ? "K03" : "K04", what, file_.path(), attempt);
     }
 
     Classifier& model_;
@@ -222,6 +239,8 @@ std::string to_string(const ImportSummary& s) {
                                    : ", head new (" + std::to_string(s.classes) + " classes)";
     if (s.channels_summed) text += ", RGB summed to grey";
     if (s.resized > 0) text += ", " + std::to_string(s.resized) + " resized for another image size";
+    if (!s.unused.empty()) text += ", not used: " + brief(s.unused);
+    if (!s.differs.empty()) text += "; " + s.differs;
     return text;
 }
 

@@ -64,6 +64,9 @@ bool set_state(Module& model, const std::string& name, const Tensor& value) {
                         name + " is " + to_string(value.shape()) + ", which is not its shape in " +
                             "the model",
                         name, "a model with the same number of classes, channels and widths");
+        if (is_floating(target.dtype()) && !is_floating(value.dtype()))
+            throw Error("K03", name + " is given integers, which are no weights", name,
+                        "weights as F32, F64, F16 or BF16");
         target.copy_from(own);
         return true;
     };

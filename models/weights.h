@@ -22,7 +22,7 @@ struct StateTensor {
 std::vector<StateTensor> state_of(Module& model);
 
 /// Puts `value` (checkpoint layout; any float dtype) into the parameter or buffer called `name`.
-/// False if there is none of that name; Error K03 if the shapes differ.
+/// False if there is none of that name; Error K03 if the shapes differ, or for integers as a parameter.
 bool set_state(Module& model, const std::string& name, const Tensor& value);
 
 struct ImportOptions {
@@ -32,22 +32,24 @@ struct ImportOptions {
 
 /// What load_weights() found and did.
 struct ImportSummary {
-    std::string style;                   ///< whose names: one of name_styles(), or "fovea"
+    std::string style;    ///< whose names: one of Classifier::name_styles(), or "fovea"
+    std::string differs;  ///< NameStyle::differs of that style
     std::int64_t loaded = 0, total = 0;  ///< tensors of the model, without batch counters
     bool head_reset = false;
     std::int64_t file_classes = 0, classes = 0;  ///< of the reset head; 0 if the file has none
-    bool channels_summed = false;  ///< RGB weights of the first convolution, for grey images
-    std::int64_t resized = 0;      ///< position embeddings and bias tables of another image size
+    bool channels_summed = false;     ///< RGB weights of the first convolution, for grey images
+    std::int64_t resized = 0;         ///< position embeddings and bias tables of another image size
+    std::vector<std::string> unused;  ///< tensors of the file that play no part in classification
 };
 
 /// "timm names, 150 of 152 tensors, head replaced (1000 -> 10)"
 std::string to_string(const ImportSummary& summary);
 
 /// Loads every tensor of the model from a safetensors file, whosever names it has (weight_names.h); the
-/// prefixes "module." and "model." are taken off. Separate queries, keys and values are joined. Position
+/// prefixes "module.", "model." and "state_dict." are taken off. Separate queries, keys and values are joined. Position
 /// embeddings and bias tables of another image size are resampled, and weights for RGB images are
 /// summed over the channels for a model of grey ones. num_batches_tracked may be missing. On an error
-/// the model is as before. Errors: those of safetensors.h; K03 wrong shapes; K04 missing or unknown
+/// the model is as before. Errors: those of safetensors.h; K03 wrong shapes, or integers as weights; K04 missing or unknown
 /// tensors, listed briefly; N02 a tensor that is not finite.
 ImportSummary load_weights(Classifier& model, const std::string& path,
                            const ImportOptions& options = {});

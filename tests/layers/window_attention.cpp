@@ -27,7 +27,7 @@ WindowAttentionConfig small(GridSize window, bool shifted,
     config.width = 8;
     config.heads = 2;
     config.window = window;
-    config.shifted = shifted;
+    if (shifted) config.shift = {window.rows / 2, window.columns / 2};
     config.padding = padding;
     return config;
 }

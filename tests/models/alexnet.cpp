@@ -85,6 +85,18 @@ std::vector<std::string> names_of(Module& model) {
 
 TEST_CASE("the study's networks have the authors' numbers of parameters") {
     for (const Published& p : kStudy) check_counts(p);
+    std::map<std::string, std::int64_t> layers;
+    const auto alexnet = with_classes("alexnet_500px", 1);
+    for (const NamedParameter& p : parameters_of(*alexnet))
+        layers[p.name.substr(0, p.name.find('.'))] += p.parameter->value.numel();
+    CHECK(layers == std::map<std::string, std::int64_t>{{"conv1", 34'944},
+                                                        {"conv2", 614'656},
+                                                        {"conv3", 885'120},
+                                                        {"conv4", 1'327'488},
+                                                        {"conv5", 884'992},
+                                                        {"fc1", 37'752'832},
+                                                        {"fc2", 16'781'312},
+                                                        {"fc3", 4'097}});
     CHECK(parameters("narrow_alexnet") == 19'413'457);  // the study's 28 classes
     CHECK(parameters("teacher_mnist") == 1'199'882);
     CHECK(parameters("teacher_vgg") == 871'018);

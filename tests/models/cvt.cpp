@@ -6,29 +6,13 @@
 #include <map>
 #include <set>
 
+#include "core/allocator.h"
 #include "core/error.h"
 #include "tests/models/sample.h"
 
 using namespace fovea;
 
 namespace {
-
-/// Parameters of a configuration, from a model of the same widths with one block a stage.
-std::int64_t count_by_blocks(CvtConfig config) {
-    std::vector<std::int64_t> depths;
-    for (CvtStageConfig& stage : config.stages) {
-        depths.push_back(stage.depth);
-        stage.depth = 1;
-    }
-    Cvt shallow(config);
-    std::int64_t total = 0;
-    for (const NamedParameter& p : parameters_of(shallow)) {
-        const bool in_block = p.name.find(".blocks.0.") != std::string::npos;
-        const std::int64_t times = in_block ? depths[static_cast<std::size_t>(p.name[5] - '0')] : 1;
-        total += times * p.parameter->value.numel();
-    }
-    return total;
-}
 
 std::int64_t macs(const char* name, std::int64_t side, std::int64_t classes = 1000,
                   std::int64_t channels = 3) {
@@ -54,23 +38,38 @@ bool finite(const std::vector<double>& values) {
 }  // namespace
 
 TEST_CASE("parameter counts are the published ones") {
-    CHECK(count_by_blocks(*cvt_preset("cvt13")) == 19'997'480);
-    CHECK(count_by_blocks(*cvt_preset("cvt21")) == 31'622'696);
-    CHECK(count_by_blocks(*cvt_preset("cvt_w24")) == 277'196'392);
-    CvtConfig ten = *cvt_preset("cvt13");
-    ten.num_classes = 10;
-    CHECK(count_by_blocks(ten) == 19'616'330);
-
+    struct Published {
+        const char* name;
+        std::int64_t of_1000, of_200, of_10, buffers;
+        std::size_t entries;  ///< tensors of the state
+    };
+    for (const Published& p : {Published{"cvt13", 19'997'480, 19'689'480, 19'616'330, 25'767, 459},
+                               {"cvt21", 31'622'696, 31'314'696, 31'241'546, 41'919, 731},
+                               {"cvt_w24", 277'196'392, 276'376'392, 276'181'642, 134'472, 833}}) {
+        CAPTURE(p.name);
+        for (const auto& [classes, count] : {std::pair<std::int64_t, std::int64_t>{1000, p.of_1000},
+                                             {200, p.of_200},
+                                             {10, p.of_10}}) {
+            ModelOptions options;
+            options.num_classes = classes;
+            const auto model = make_model(p.name, options);
+            CHECK(parameter_count(*model) == count);
+            std::int64_t buffers = 0;
+            for (const NamedBuffer& b : buffers_of(*model)) buffers += b.buffer->value.numel();
+            CHECK(buffers == p.buffers);
+            CHECK(parameters_of(*model).size() + buffers_of(*model).size() == p.entries);
+        }
+        allocator::release_cached(Device::cpu());  // memory that nobody touched is given back
+    }
+    std::map<std::string, std::int64_t> stages;
     const auto cvt13 = make_model("cvt13", {});
-    CHECK(parameter_count(*cvt13) == 19'997'480);
-    std::int64_t buffers = 0;
-    for (const NamedBuffer& b : buffers_of(*cvt13)) buffers += b.buffer->value.numel();
-    CHECK(buffers == 25'767);
-    CHECK(parameters_of(*cvt13).size() + buffers_of(*cvt13).size() == 459);
-}
-
-TEST_CASE("the largest CvT as a whole", "[.slow]") {
-    CHECK(parameter_count(*make_model("cvt_w24", {})) == 277'196'392);
+    for (const NamedParameter& p : parameters_of(*cvt13))
+        stages[p.name.substr(0, p.name.find('.'))] += p.parameter->value.numel();
+    CHECK(stages == std::map<std::string, std::int64_t>{{"stage0", 61'696},
+                                                        {"stage1", 1'013'568},
+                                                        {"stage2", 18'536'448},
+                                                        {"norm", 768},
+                                                        {"head", 385'000}});
 }
 
 TEST_CASE("multiply-adds are the published ones") {
@@ -193,6 +192,12 @@ TEST_CASE("a CvT needs a class token or a mean head, and packed qkv needs plain 
     CHECK_THROWS_AS(Cvt(config), Error);
     config.stages.clear();
     CHECK_THROWS_AS(Cvt(config), Error);
+    config = *cvt_preset("cvt_tiny");
+    config.stages[1].num_heads = 3;  // of 16 channels
+    CHECK_THROWS_AS(Cvt(config), Error);
+    config = *cvt_preset("cvt_tiny");
+    config.stages[1].stride = 0;
+    CHECK_THROWS_AS(Cvt(config), Error);
 }
 
 TEST_CASE("drop-path rises inside the last stage only") {
@@ -211,4 +216,14 @@ TEST_CASE("drop-path rises inside the last stage only") {
     CHECK(rates.found["stage2.blocks.0.drop_path1"] == 0.0);
     CHECK(rates.found["stage2.blocks.1.drop_path1"] == 0.15);
     CHECK(rates.found["stage2.blocks.2.drop_path2"] == 0.3);
+
+    // A lone block is the last one.
+    rates.found.clear();
+    make_model("cvt_28", options)->visit(rates);
+    CHECK(rates.found == std::map<std::string, double>{{"stage1.blocks.0.drop_path1", 0.0},
+                                                       {"stage1.blocks.0.drop_path2", 0.0},
+                                                       {"stage1.blocks.1.drop_path1", 0.0},
+                                                       {"stage1.blocks.1.drop_path2", 0.0},
+                                                       {"stage2.blocks.0.drop_path1", 0.3},
+                                                       {"stage2.blocks.0.drop_path2", 0.3}});
 }

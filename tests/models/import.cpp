@@ -71,6 +71,7 @@ TEST_CASE("weights go out in every style and come back, byte for byte") {
     const std::map<std::string, std::vector<std::string>> expected = {
         {"alexnet_tiny", {"study"}},
         {"cvt_tiny", {"microsoft", "hf"}},
+        {"cvt_recurrent_enhanced_test", {}},
         {"resnet_tiny", {"torchvision", "timm", "hf"}},
         {"resnet_tiny_bottleneck", {"torchvision", "timm", "hf"}},
         {"teacher_tiny", {}},
@@ -88,7 +89,7 @@ TEST_CASE("weights go out in every style and come back, byte for byte") {
         const std::set<std::string> own_names = names_in(file.path);
 
         std::vector<std::string> styles;
-        for (const NameStyle& style : name_styles(*model)) styles.push_back(style.name);
+        for (const NameStyle& style : model->name_styles()) styles.push_back(style.name);
         CHECK(styles == expected.at(small.name));
         styles.emplace_back("safetensors");
         for (const std::string& style : styles) {
@@ -131,7 +132,7 @@ TEST_CASE("a style is offered only for networks that its owner can build") {
     for (const auto& [name, expected] : table) {
         CAPTURE(name);
         std::vector<std::string> styles;
-        for (const NameStyle& style : name_styles(*make_model(name, {})))
+        for (const NameStyle& style : make_model(name, {})->name_styles())
             styles.push_back(style.name);
         CHECK(styles == expected);
     }
@@ -197,7 +198,7 @@ TEST_CASE("the names are those of the others") {
         CAPTURE(model_name, style_name, own);
         const auto model = make_model(model_name, {});
         bool found = false;
-        for (const NameStyle& style : name_styles(*model)) {
+        for (const NameStyle& style : model->name_styles()) {
             if (style.name != style_name) continue;
             found = true;
             CHECK(style.spell(own) == theirs);
@@ -227,7 +228,7 @@ TEST_CASE("the names agree with the reference implementations' maps") {
     const auto spells = [](const char* model, const std::string& style, const std::string& own,
                            const std::string& theirs) {
         CAPTURE(model, style, own);
-        for (const NameStyle& s : name_styles(*make_model(model, {})))
+        for (const NameStyle& s : make_model(model, {})->name_styles())
             if (s.name == style) CHECK(s.spell(own) == std::vector{theirs});
     };
     std::size_t compared = 0;
@@ -250,9 +251,11 @@ TEST_CASE("the names agree with the reference implementations' maps") {
 }
 
 TEST_CASE("name rules put numbers and alternatives in their places") {
-    constexpr NameRule rules[] = {{"a{n}.b{n}.", "x.{n-1}.{p,q}.{n}."}, {"a{n}.", "y{n}"}};
+    constexpr NameRule rules[] = {
+        {"a{n}.b{n}.", "x.{n-1}.{p,q}.{n}."}, {"c{n}.c{n}.", "{2n}.{2n+1}."}, {"a{n}.", "y{n}"}};
     CHECK(apply_rules(rules, "a12.b3.w") == std::vector<std::string>{"x.11.p.3.w", "x.11.q.3.w"});
     CHECK(apply_rules(rules, "a12.c") == std::vector<std::string>{"y12c"});
+    CHECK(apply_rules(rules, "c0.c12.w") == std::vector<std::string>{"0.25.w"});
     for (const char* name : {"a.b3.w", "a12", "b", ""})
         CHECK(apply_rules(rules, name) == std::vector<std::string>{name});
 }
@@ -275,6 +278,9 @@ TEST_CASE("torchvision's Swin file has the index tables, and ours ignores them")
 
 TEST_CASE("older spellings load: prefixes, torchvision's first names of the MLP") {
     CHECK(modern_name("module.model.head.weight") == "head.weight");
+    CHECK(modern_name("model.module.head.weight") == "head.weight");
+    CHECK(modern_name("state_dict.head.weight") == "head.weight");
+    CHECK(modern_name("state_dict.model.head.weight") == "head.weight");
     CHECK(modern_name("encoder.layers.encoder_layer_3.mlp.linear_2.bias") ==
           "encoder.layers.encoder_layer_3.mlp.3.bias");
     CHECK(modern_name("blocks.0.mlp.linear_1.bias") == "blocks.0.mlp.linear_1.bias");
@@ -314,9 +320,16 @@ TEST_CASE("another number of classes needs reset_head") {
     for (const StateTensor& t : state)
         if (!is_head(*model, t.name)) headless.push_back(t.named());
     write_safetensors(file.path, headless);
-    CHECK(error_of(*other, file.path).code() == "K04");
+    const Error e = error_of(*other, file.path);
+    CHECK(e.code() == "K04");
+    CHECK(mentions(e, "2 tensors are missing: head.weight, head.bias"));
+    CHECK(e.attempt() == "--reset-head (the other " + std::to_string(state.size() - 2) + " of " +
+                             std::to_string(state.size()) + " tensors fit)");
     CHECK(to_string(load_weights(*other, file.path, {true})).find("head new (10 classes)") !=
           std::string::npos);
+    headless.pop_back();  // and something else
+    write_safetensors(file.path, headless);
+    CHECK(error_of(*other, file.path).attempt() == "weights of the same architecture (--model)");
 }
 
 TEST_CASE("weights for RGB images serve grey ones") {
@@ -374,6 +387,111 @@ TEST_CASE("another image size resamples positions and bias tables") {
     for (const char* style : {"timm", "torchvision", "hf", "microsoft"}) {
         export_weights(small, style, file.path);
         CHECK(load_weights(other, file.path).resized == 4);
+    }
+}
+
+TEST_CASE("Hugging Face's bare backbones, and a DeiT with one head") {
+    const TempFile file;
+    const auto rewritten = [&](Classifier& model, const auto& rename, bool pooler) {
+        std::vector<StateTensor> kept;
+        for (const StateTensor& t : state_of(model)) {
+            const std::vector<std::string> theirs = style_called(model, "hf").spell(t.name);
+            const std::int64_t rows = theirs.size() == 1 ? 0 : t.value.size(0) / 3;
+            for (std::size_t i = 0; i < theirs.size(); ++i) {
+                const std::int64_t begin = rows * static_cast<std::int64_t>(i);
+                const std::string name = rename(theirs[i]);
+                if (!name.empty())
+                    kept.push_back(
+                        {name,
+                         rows == 0 ? t.value : t.value.slice(0, begin, begin + rows).contiguous()});
+            }
+        }
+        if (pooler) kept.push_back({"pooler.dense.weight", Tensor::zeros({24, 24})});
+        std::vector<NamedTensor> tensors;
+        for (const StateTensor& t : kept) tensors.push_back(t.named());
+        write_safetensors(file.path, tensors);
+    };
+    for (const auto& [name, word, head] : {std::tuple{"vit_test", "vit.", "classifier."},
+                                           {"swin_test", "swin.", "classifier."},
+                                           {"resnet_tiny", "resnet.", "classifier."},
+                                           {"deit_test", "deit.", "_classifier."},
+                                           {"deit_test", "deit.", "distillation_classifier."}}) {
+        CAPTURE(name, head);
+        const auto model = tiny(name, 1), other = tiny(name, 2);
+        const bool vit = std::string(name) == "vit_test", one_head = std::string(head).size() > 20;
+        rewritten(
+            *model,
+            [&](const std::string& theirs) -> std::string {
+                if (theirs.find(head) != std::string::npos) return "";
+                if (one_head) return theirs.starts_with("cls_") ? theirs.substr(4) : theirs;
+                return theirs.starts_with(word) ? theirs.substr(std::string(word).size()) : theirs;
+            },
+            vit);
+        const Error e = error_of(*other, file.path);
+        CHECK(e.code() == "K04");
+        CHECK(e.attempt().starts_with("--reset-head"));
+        const auto head_before = values_of(*other), body = values_of(*model);
+        const ImportSummary summary = load_weights(*other, file.path, {true});
+        CHECK(summary.style == "hf");
+        CHECK(summary.unused ==
+              (vit ? std::vector<std::string>{"pooler.dense.weight"} : std::vector<std::string>{}));
+        CHECK((to_string(summary).find(", not used: pooler.dense.weight") != std::string::npos) ==
+              vit);
+        for (const auto& [own, values] : values_of(*other))
+            CHECK(values == (is_head(*other, own) ? head_before : body).at(own));
+    }
+}
+
+TEST_CASE("tables that models compute are passed over for their own blocks only") {
+    const TempFile file;
+    const auto with = [&](Classifier& model, const std::string& name) {
+        const std::vector<StateTensor> state = state_of(model);
+        std::vector<NamedTensor> tensors;
+        for (const StateTensor& t : state) tensors.push_back(t.named());
+        const StateTensor more{name, Tensor::zeros({4, 4})};
+        tensors.push_back(more.named());
+        write_safetensors(file.path, tensors);
+    };
+    const auto swin = tiny("swin_test", 1), vit = tiny("vit_test", 1);
+    for (const char* name : {"layers.0.blocks.1.attn_mask", "layers.1.blocks.0.attn.attn_mask",
+                             "layers.1.blocks.1.attn.relative_position_index"}) {
+        CAPTURE(name);
+        with(*swin, name);
+        CHECK_NOTHROW(load_weights(*swin, file.path));
+    }
+    for (const char* name : {"layers.0.blocks.2.attn_mask", "attn_mask", "decoder.0.attn_mask",
+                             "layers.3.blocks.1.attn.relative_position_index"}) {
+        CAPTURE(name);
+        with(*swin, name);
+        CHECK(mentions(error_of(*swin, file.path), std::string("1 tensor is unknown: ") + name));
+    }
+    with(*vit, "blocks.0.attn_mask");
+    CHECK(mentions(error_of(*vit, file.path), "1 tensor is unknown: blocks.0.attn_mask"));
+}
+
+TEST_CASE("integers are no weights, floats of any precision are") {
+    const TempFile file;
+    const auto model = tiny("vit_test", 1);
+    for (const DType dtype :
+         {DType::I32, DType::I64, DType::U8, DType::F64, DType::F16, DType::BF16}) {
+        CAPTURE(name_of(dtype));
+        std::vector<StateTensor> state = state_of(*model);
+        for (StateTensor& t : state)
+            if (t.name == "norm.weight") t.value = Tensor::zeros(t.value.shape(), dtype);
+        std::vector<NamedTensor> tensors;
+        for (const StateTensor& t : state) tensors.push_back(t.named());
+        write_safetensors(file.path, tensors);
+        const auto other = tiny("vit_test", 2);
+        if (is_floating(dtype)) {
+            CHECK(load_weights(*other, file.path).loaded ==
+                  static_cast<std::int64_t>(state.size()));
+            CHECK(set_state(*other, "norm.weight", Tensor::zeros({24}, dtype)));
+            continue;
+        }
+        const Error e = error_of(*other, file.path);
+        CHECK(e.code() == "K03");
+        CHECK(mentions(e, "norm.weight holds integers"));
+        CHECK_THROWS_AS(set_state(*other, "norm.weight", Tensor::zeros({24}, dtype)), Error);
     }
 }
 

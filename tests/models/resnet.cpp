@@ -110,6 +110,9 @@ TEST_CASE("the stem for small images has 3x3 weights and keeps the size") {
     thousand.num_classes = 1000;
     const auto model = make_model("resnet18_64", thousand);
     CHECK(parameter_count(*model) == 11'689'512 - 9'408 + 1'728);
+    for (const Published& p : kPublished)
+        CHECK(parameter_count(*make_model(p.name + std::string("_64"), {})) ==
+              p.parameters.at(200) - 9'408 + 1'728);
     CHECK((model->input_shape() == Shape{64, 64, 3}));
     CHECK(shapes_of(*model)["conv1.weight"] == Shape{64, 3, 3, 3});
     // The stages see four times the extents that 64x64 images would have behind the large stem.
@@ -186,14 +189,25 @@ TEST_CASE("initial weights of a ResNet") {
     }
     CHECK(values.at("layer1.0.bn2.weight") == std::vector<double>(64, 1.0));
 
-    ResNetConfig config = *resnet_preset("resnet_tiny");
-    config.zero_init_residual = true;
-    ResNet zero(config);
-    zero.initialise(3);
-    const auto zeroed = state(zero);
+    ModelOptions options;
+    options.zero_init = true;
+    const auto zero = make_model("resnet_tiny", options);
+    zero->initialise(3);
+    const auto zeroed = state(*zero);
     CHECK(zeroed.at("layer1.0.bn2.weight") == std::vector<double>(8, 0.0));
     CHECK(zeroed.at("layer1.0.bn1.weight") == std::vector<double>(8, 1.0));
     CHECK(zeroed.at("layer2.0.downsample.1.weight") == std::vector<double>(16, 1.0));
+    for (const test::Small& small : test::kSmall) {
+        CAPTURE(small.name);
+        if (resnet_preset(small.name)) continue;
+        try {
+            make_model(small.name, options);
+            FAIL("no error");
+        } catch (const Error& e) {
+            CHECK(e.code() == "C04");
+            CHECK(e.at() == "--zero-init");
+        }
+    }
 }
 
 TEST_CASE("drop-path rises evenly over all blocks") {

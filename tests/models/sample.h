@@ -21,6 +21,7 @@ struct Small {
 inline constexpr Small kSmall[] = {
     {"alexnet_tiny", 67, 71, false},
     {"cvt_tiny", 20, 24},
+    {"cvt_recurrent_enhanced_test", 20, 28},
     {"resnet_tiny", 33, 29},
     {"resnet_tiny_bottleneck", 33, 29},
     {"teacher_tiny", 13, 15, false},
@@ -69,6 +70,12 @@ inline void shake(fovea::Classifier& model, std::uint64_t seed) {
         for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += by[i];
         value.copy_from(fovea::Tensor::from(sum, value.shape()));
     }
+}
+
+/// The one name that a tensor has in somebody's files.
+inline std::string spelled(const fovea::Classifier& model, const std::string& style,
+                           const std::string& own) {
+    return fovea::style_called(model, style).spell(own).at(0);
 }
 
 /// Loss of one batch.

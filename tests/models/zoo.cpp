@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "core/ops/loss.h"
 #include "core/tape.h"
 #include "models/registry.h"
@@ -33,6 +34,7 @@ const Row kModels[] = {
     {"cvt_enhanced_embed_s", 6669768, 32},
     {"cvt_recurrent_enhanced_m", 19557960, 32},
     {"cvt_recurrent_enhanced_s", 6621384, 32},
+    {"cvt_recurrent_enhanced_test", 24058, 32},
     {"cvt_recurrent_m", 19547976, 32},
     {"cvt_recurrent_s", 6611400, 32},
     {"cvt_ref_m", 19689480, 32},
@@ -65,6 +67,7 @@ const Row kModels[] = {
     {"narrow_alexnet", 19413457, 227},
     {"narrow_alexnet_67", 658207, 67},
     {"resnet101", 44549160, 32},
+    {"resnet101_64", 42902280, 32},
     {"resnet18", 11689512, 32},
     {"resnet18_64", 11271432, 32},
     {"resnet34", 21797672, 32},
@@ -155,6 +158,57 @@ TEST_CASE("every registered model has a row", "[models]") {
     std::vector<std::string> names;
     for (const Row& row : kModels) names.emplace_back(row.name);
     CHECK(names == model_names());  // both sorted
+}
+
+TEST_CASE("no image is too small for an answer or for a clear refusal", "[models]") {
+    for (const auto& [name, parameters, usual] : kModels) {
+        if (parameters > 8'000'000) continue;  // as their smaller relatives
+        for (std::int64_t side = 1; side <= 5; ++side) {
+            CAPTURE(name, side);
+            ModelOptions options;
+            options.height = options.width = side;
+            try {
+                const std::unique_ptr<Classifier> model = make_model(name, options);
+                const Shape input = model->input_shape();
+                if (parameters > 1'000'000) continue;
+                const Tensor logits =
+                    model->forward(noise({2, input[0], input[1], input[2]}), Pass{true, 1, 0});
+                CHECK((logits.shape() == Shape{2, model->classes()}));
+            } catch (const Error& e) {
+                CHECK(e.code() == "C04");
+            }
+        }
+    }
+    const auto refusal = [](const char* name, std::int64_t height, std::int64_t width) {
+        ModelOptions options;
+        options.height = height;
+        options.width = width;
+        try {
+            make_model(name, options);
+        } catch (const Error& e) {
+            return e.what() + (" " + e.attempt());
+        }
+        return std::string();
+    };
+    CHECK(refusal("cvt_tiny", 3, 3).empty());
+    CHECK(refusal("cvt_tiny", 2, 9).find("images of 2x9 are too small for these convolutions") !=
+          std::string::npos);
+    CHECK(refusal("cvt_tiny", 9, 2).ends_with(" 3 or more"));
+}
+
+TEST_CASE("an unknown model is answered with the nearest name", "[models]") {
+    for (const auto& [name, attempt] : {std::pair{"resnet81", "resnet18; ./fovea models lists all"},
+                                        {"swin_tt", "swin_t; ./fovea models lists all"},
+                                        {"zebra", "./fovea models lists all"}}) {
+        CAPTURE(name);
+        try {
+            make_model(name, {});
+            FAIL("there is one");
+        } catch (const Error& e) {
+            CHECK(e.code() == "C20");
+            CHECK(e.attempt() == attempt);
+        }
+    }
 }
 
 TEST_CASE("models infer and train", "[models]") {

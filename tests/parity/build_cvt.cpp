@@ -11,7 +11,6 @@ std::unique_ptr<Classifier> build_cvt(const Json& m) {
                      "num_heads",   "mlp_ratios",      "embed",       "projection", "kernel_qkv",
                      "padding_q",   "padding_kv",      "stride_q",    "stride_kv",  "qkv_bias",
                      "qkv_layout",  "attention_scale", "class_token", "head"});
-    // The names of a tensor in any of these are known to Cvt::own_name.
     choose<bool>(m.at("naming"), {{"microsoft", true}, {"huggingface", true}, {"study", true}});
     CvtConfig config;
     config.num_classes = m.at("num_classes");

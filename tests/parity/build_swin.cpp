@@ -5,14 +5,6 @@
 namespace fovea::parity {
 namespace {
 
-/// Names are translated one by one here, so the model must be told whose "downsample" it sees.
-struct MicrosoftSwin : Swin {
-    using Swin::Swin;
-    std::string own_name(const std::string& foreign) const override {
-        return swin_name_from(foreign, true);
-    }
-};
-
 GridSize grid_from(const Json& list) { return {list.at(0), list.at(1)}; }
 
 }  // namespace
@@ -26,8 +18,7 @@ std::unique_ptr<Classifier> build_swin(const Json& m) {
     config.num_classes = m.at("num_classes");
     config.in_channels = m.at("in_channels");
     config.image_size = grid_from(m.at("image_size"));
-    config.patch_size = m.at("patch_size").at(0);
-    if (m.at("patch_size").at(1) != config.patch_size) throw Unsupported("a patch not square");
+    config.patch_size = grid_from(m.at("patch_size"));
     config.embed_dim = m.at("embed_dim");
     config.depths = m.at("depths").get<std::vector<std::int64_t>>();
     config.num_heads = m.at("num_heads").get<std::vector<std::int64_t>>();
@@ -43,9 +34,7 @@ std::unique_ptr<Classifier> build_swin(const Json& m) {
                                                      {"none", SwinRule::Microsoft}});
     if (m.at("window_shrink") != (config.rule != SwinRule::Torchvision))
         throw Unsupported("window_shrink that is not the padding's");
-    const bool microsoft = choose<bool>(
-        m.at("naming"), {{"torchvision", false}, {"timm", false}, {"microsoft", true}});
-    if (microsoft) return std::make_unique<MicrosoftSwin>(config);
+    choose<bool>(m.at("naming"), {{"torchvision", true}, {"timm", true}, {"microsoft", true}});
     return std::make_unique<Swin>(config);
 }
 

@@ -31,6 +31,8 @@ VitConfig config_from(const Json& m) {
     config.ln_eps = m.at("ln_eps");
     config.dropout = m.at("dropout");
     config.drop_path = m.at("drop_path");
+    if (choose<bool>(m.at("head"), {{"tanh_mlp", true}, {"linear", false}}))
+        config.representation_size = config.embed_dim;
     config.token_positions =
         choose<bool>(m.at("position_rows"), {{"with_class", true}, {"patches_only", false}});
     return config;
@@ -41,8 +43,6 @@ VitConfig config_from(const Json& m) {
 std::unique_ptr<Classifier> build_vit(const Json& m) {
     require(m, "distilled", false);
     require(m, "head_dist", nullptr);
-    require(m, "head", "linear");
-    // Vit::own_name knows both.
     choose<bool>(m.at("naming"), {{"timm", true}, {"torchvision", true}});
     return std::make_unique<Vit>(config_from(m));
 }
@@ -50,7 +50,6 @@ std::unique_ptr<Classifier> build_vit(const Json& m) {
 std::unique_ptr<Classifier> build_student_vit(const Json& m) {
     require(m, "distilled", false);
     require(m, "head_dist", nullptr);
-    require(m, "head", "tanh_mlp");
     require(m, "naming", "s2");
     return std::make_unique<StudentVit>(config_from(m));
 }
@@ -58,10 +57,8 @@ std::unique_ptr<Classifier> build_student_vit(const Json& m) {
 std::unique_ptr<Classifier> build_deit(const Json& m) {
     require(m, "distilled", true);
     require(m, "head_dist", "linear");
-    if (choose<bool>(m.at("naming"), {{"timm", false}, {"s2", true}})) {
-        require(m, "head", "tanh_mlp");
+    if (choose<bool>(m.at("naming"), {{"timm", false}, {"s2", true}}))
         return std::make_unique<MyDeit>(config_from(m));
-    }
     require(m, "head", "linear");
     return std::make_unique<Deit>(config_from(m));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "models/weights.h"
 #include "tests/parity/cases.h"
@@ -10,8 +11,6 @@
 
 namespace fovea::parity {
 namespace {
-
-using Names = std::vector<std::string>;
 
 // The file says only which models they are; another golden file describes each.
 Json description_of(const std::string& id) {
@@ -25,43 +24,36 @@ std::unique_ptr<Classifier> build(const std::string& id, std::int64_t image_side
     return build_model(file.at("family"), file.at("model"));
 }
 
-Names keys_of(const Json& map) {
-    Names names;
-    for (const auto& [name, other] : map.items()) names.push_back(name);
-    return names;
-}
-Names values_of(const Json& map) {
-    Names names;
-    for (const auto& [name, other] : map.items()) names.push_back(other);
-    return names;
-}
-
 // Both spellings must lead to the same tensor, and all of them to the whole model.
-void check_map(const std::string& title, const Json& map, const std::string& id, Checker& check) {
+void check_map(const std::string& title, const Json& map, const std::string& id,
+               const std::string& key_naming, const std::string& value_naming, Checker& check) {
     const std::unique_ptr<Classifier> model =
         build(id, description_of(id).at("model").at("image_size")[0]);
-    const Names from = keys_of(map);
-    Names own = model->own_names(from), other = model->own_names(values_of(map)), state;
-    for (std::size_t i = 0; i < from.size(); ++i)
-        check.require(title + ": " + from[i] + " and its other name are one tensor",
-                      own[i] == other[i]);
-    own.erase(std::remove(own.begin(), own.end(), ""), own.end());  // what we do not store
-    for (const StateTensor& t : state_of(*model)) state.push_back(t.name);
-    std::sort(own.begin(), own.end());
-    std::sort(state.begin(), state.end());
+    const OwnNames by_key = own_names(*model, {{"naming", key_naming}}),
+                   by_value = own_names(*model, {{"naming", value_naming}});
+    std::set<std::string> own, state;
+    for (const auto& [key, value] : map.items()) {
+        if (is_computed(key)) continue;  // what we do not store
+        check.require(title + ": " + key + " and its other name are one tensor",
+                      by_key.count(key) == 1 && by_value.count(value) == 1 &&
+                          by_key.at(key) == by_value.at(value) &&
+                          own.insert(by_key.at(key)).second);
+    }
+    for (const StateTensor& t : state_of(*model)) state.insert(t.name);
     check.require(title + ": the names are those of all tensors", own == state);
 }
 
-// Values by the formula, which hashes the spelling in `names`.
-void fill(Classifier& model, const Names& names, const Target& target) {
+// Values by the formula, which hashes the spelling of `naming`.
+void fill(Classifier& model, const std::string& naming, const Target& target) {
     move_to(model, target.device, target.dtype);
-    const Names own = model.own_names(names);
-    for (const StateTensor& t : state_of(model)) {
-        const auto at = std::find(own.begin(), own.end(), t.name) - own.begin();
-        if (t.value.rank() == 0) continue;  // num_batches_tracked
-        set_state(model, t.name,
-                  Tensor::from(rule_values(names.at(static_cast<std::size_t>(at)), t.value.shape()),
-                               t.value.shape(), DType::F64, Device::reference()));
+    std::map<std::string, Shape> shapes;
+    for (const StateTensor& t : state_of(model)) shapes[t.name] = t.value.shape();
+    for (const auto& [spelled, own] : own_names(model, {{"naming", naming}})) {
+        const Shape& shape = shapes.at(own);
+        if (shape.rank == 0) continue;  // num_batches_tracked
+        set_state(
+            model, own,
+            Tensor::from(rule_values(spelled, shape), shape, DType::F64, Device::reference()));
     }
 }
 
@@ -87,7 +79,7 @@ constexpr Pair kVit[] = {
     {"vit tiny: timm vs torchvision", "tiny_vit_tv", "tiny_vit_tv", 2, 32},
 };
 
-void check_difference(const Pair& pair, const Names& names, const Json& differences,
+void check_difference(const Pair& pair, const std::string& naming, const Json& differences,
                       const Target& target, Checker& check) {
     const Tensor images =
         to_nhwc(Tensor::from(input_values("input", {pair.batch, 3, pair.side, pair.side}, 1.0, 0.0),
@@ -95,7 +87,7 @@ void check_difference(const Pair& pair, const Names& names, const Json& differen
     std::vector<double> logits[2];
     for (const int i : {0, 1}) {
         const auto model = build(i == 0 ? pair.first : pair.other, pair.side);
-        fill(*model, names, target);
+        fill(*model, naming, target);
         logits[i] = model->forward(images, {}).to_vector();
     }
     double largest = 0.0;
@@ -110,20 +102,20 @@ void check_difference(const Pair& pair, const Names& names, const Json& differen
 bool check_key_maps(const Json& file, const Target& target, Checker& check) {
     const Json &maps = file.at("maps"), &differences = file.at("max_abs_logit_difference");
     require_only(maps, {"cvt_hf_to_ms", "swin_ms_to_timm", "swin_ms_to_tv", "vit_timm_to_tv"});
-    check_map("Hugging Face's and Microsoft's CvT", maps.at("cvt_hf_to_ms"), "tiny_cvt_hf", check);
-    check_map("Microsoft's and timm's Swin", maps.at("swin_ms_to_timm"), "tiny_swin_ms", check);
+    check_map("Hugging Face's and Microsoft's CvT", maps.at("cvt_hf_to_ms"), "tiny_cvt_hf",
+              "huggingface", "microsoft", check);
+    check_map("Microsoft's and timm's Swin", maps.at("swin_ms_to_timm"), "tiny_swin_ms",
+              "microsoft", "timm", check);
     check_map("Microsoft's and torchvision's Swin", maps.at("swin_ms_to_tv"), "tiny_swin_ms",
-              check);
-    check_map("timm's and torchvision's ViT", maps.at("vit_timm_to_tv"), "tiny_vit_tv", check);
+              "microsoft", "torchvision", check);
+    check_map("timm's and torchvision's ViT", maps.at("vit_timm_to_tv"), "tiny_vit_tv", "timm",
+              "torchvision", check);
 
     check.require("every difference is compared",
                   differences.size() == std::size(kCvt) + std::size(kSwin) + std::size(kVit));
-    for (const Pair& pair : kCvt)
-        check_difference(pair, values_of(maps.at("cvt_hf_to_ms")), differences, target, check);
-    for (const Pair& pair : kSwin)
-        check_difference(pair, keys_of(maps.at("swin_ms_to_timm")), differences, target, check);
-    for (const Pair& pair : kVit)
-        check_difference(pair, keys_of(maps.at("vit_timm_to_tv")), differences, target, check);
+    for (const Pair& pair : kCvt) check_difference(pair, "microsoft", differences, target, check);
+    for (const Pair& pair : kSwin) check_difference(pair, "microsoft", differences, target, check);
+    for (const Pair& pair : kVit) check_difference(pair, "timm", differences, target, check);
     return true;
 }
 

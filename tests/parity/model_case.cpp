@@ -1,5 +1,6 @@
 // Golden files of models/: names and shapes, inference, one training step with all gradients.
 #include "core/tape.h"
+#include "models/swin.h"
 #include "models/weights.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/model_builder.h"
@@ -34,10 +35,11 @@ void check_gradients(Classifier& model, const Json& file, const Target& target, 
     for (const Json& name : file.at("train").value("zero_grads", Json::array())) zero[name] = true;
     std::map<std::string, NamedParameter> own;
     for (const NamedParameter& p : parameters_of(model)) own[p.name] = p;
+    const OwnNames own_name = own_names(model, file.at("model"));
     const double relative = gradient_tolerance(file, target);
     check.require("a gradient for every parameter", grads.size() == own.size());
     for (const auto& [name, probe] : grads.items()) {
-        const NamedParameter& p = own.at(model.own_name(name));
+        const NamedParameter& p = own.at(own_name.at(name));
         const std::vector<double> gradient =
             to_checkpoint_layout(p.parameter->value.grad(), p.parameter->layout).to_vector();
         if (zero.count(name) != 0) {
@@ -49,6 +51,24 @@ void check_gradients(Classifier& model, const Json& file, const Target& target, 
         } else {
             check.probe("gradient " + name, gradient, probe.get<std::vector<double>>(), relative);
         }
+    }
+}
+
+/// Swin's features against what the reference's stages gave.
+void check_features(const Swin& swin, const Tensor& images, const Json& file, const Target& target,
+                    Checker& check) {
+    const Json& taps = file.at("eval").at("taps");
+    const std::string naming = file.at("model").at("naming");
+    if (taps.empty()) return;
+    if (naming == "microsoft") return;  // its stages end with the next one's first step
+    const std::vector<Tensor> maps = swin.features(images, {});
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+        const std::string stage = naming == "timm" ? "layers." + std::to_string(i)
+                                                   : "features." + std::to_string(2 * i + 1);
+        const Json& tap = taps.at(stage);  // shape, then a probe
+        check.require("shape of " + stage, maps[i].shape() == shape_from(tap.at(0)));
+        check.probe("output of " + stage, maps[i].to_vector(), {tap.begin() + 1, tap.end()},
+                    target.exact() ? 1e-8 : 1e-4);
     }
 }
 
@@ -73,6 +93,8 @@ bool check_model(const Json& file, const Target& target, Checker& check) {
     else
         check.values("eval logits", eval_logits, expected,
                      fp32_bound(file, "eval_logits_max_abs_dev"), true);
+    if (const auto* swin = dynamic_cast<const Swin*>(model.get()))
+        check_features(*swin, images, file, target, check);
 
     const Json& train = file.at("train");
     Pass pass;
@@ -105,8 +127,9 @@ bool check_model(const Json& file, const Target& target, Checker& check) {
     if (train.contains("bn_after") && !train.at("bn_after").is_null()) {
         std::map<std::string, Tensor> buffers;
         for (const NamedBuffer& b : buffers_of(*model)) buffers[b.name] = b.buffer->value;
+        const OwnNames own_name = own_names(*model, file.at("model"));
         for (const auto& [name, probe] : train.at("bn_after").items())
-            check.probe("after the step, " + name, buffers.at(model->own_name(name)).to_vector(),
+            check.probe("after the step, " + name, buffers.at(own_name.at(name)).to_vector(),
                         probe.get<std::vector<double>>(), target.exact() ? 1e-8 : 1e-4);
     }
     return true;

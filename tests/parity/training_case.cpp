@@ -46,14 +46,14 @@ void check_noisy_probe(const std::string& what, const Values& values, const Valu
 // fp32: parameters relative 1e-4. What Adam does to gradients that are zero but for rounding (those of
 // keys' biases) is noise of the size lr * steps, and is bounded by that.
 void check_parameters(const char* what, const Json& probes,
-                      const std::vector<NamedParameter>& parameters, const Classifier& model,
+                      const std::vector<NamedParameter>& parameters, const OwnNames& own_name,
                       const std::function<Tensor(std::size_t)>& value, const Target& target,
                       double noise, const std::vector<Values>& largest_gradient, Checker& check) {
     const double relative = target.exact() ? 1e-8 : 1e-4;
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < parameters.size(); ++i) index[parameters[i].name] = i;
     for (const auto& [name, probe] : probes.items()) {
-        const auto found = index.find(model.own_name(name));
+        const auto found = index.find(own_name.at(name));
         if (found == index.end()) continue;  // a buffer of the average: compared by the caller
         const Tensor now =
             to_checkpoint_layout(value(found->second), parameters[found->second].parameter->layout);
@@ -79,6 +79,7 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
                         "images", "labels_of_step", "eval_input"});
     require_loss(args.at("loss"));
     fill_by_formula(*model, file, target, check);
+    const OwnNames own_name = own_names(*model, file.at("model"));
 
     ParamStore store(*model);
     const Json& optimizer_args = args.at("optimizer").at("args");
@@ -86,7 +87,7 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
         build_optimizer(args.at("optimizer").at("op"), optimizer_args, store);
     if (!optimizer) return false;
     std::set<std::string> decayed;
-    for (const Json& name : file.at("weight_decay_on")) decayed.insert(model->own_name(name));
+    for (const Json& name : file.at("weight_decay_on")) decayed.insert(own_name.at(name));
     for (std::size_t i = 0; i < store.parameters().size(); ++i) {
         const NamedParameter& p = store.parameters()[i];
         const bool decays = decayed.count(p.name) != 0;
@@ -138,18 +139,18 @@ bool check_training(const Json& file, const Target& target, Checker& check) {
         check.values("gradient norms", norms, numbers_from(file.at("grad_norm_of_step")),
                      target.exact() ? 1e-8 : 1e-4);
     check_parameters(
-        "parameter", file.at("params_after"), store.parameters(), *model,
+        "parameter", file.at("params_after"), store.parameters(), own_name,
         [&](std::size_t i) { return store.parameters()[i].parameter->value; }, target, 2.0 * lr_sum,
         largest_gradient, check);
     std::map<std::string, Tensor> buffers;
     for (const NamedBuffer& b : buffers_of(*model)) buffers[b.name] = b.buffer->value;
     if (file.contains("bn_after") && !file.at("bn_after").is_null())
         for (const auto& [name, probe] : file.at("bn_after").items())
-            check.probe("buffer " + name, buffers.at(model->own_name(name)).to_vector(),
+            check.probe("buffer " + name, buffers.at(own_name.at(name)).to_vector(),
                         probe.get<std::vector<double>>(), target.exact() ? 1e-8 : 1e-3);
     if (ema)
         check_parameters(
-            "average of", file.at("ema_after"), store.parameters(), *model,
+            "average of", file.at("ema_after"), store.parameters(), own_name,
             [&](std::size_t i) { return store.slice_of(ema->values(), i); }, target, 2.0 * lr_sum,
             largest_gradient, check);
     const Tensor eval_logits =
