@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/csv_table.h"
 #include "apps/common/flags.h"
@@ -53,28 +54,15 @@ struct Guess {
     double probability;
 };
 
-std::string json_text(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) {
-            char code[8];
-            std::snprintf(code, sizeof code, "\\u%04x", c);
-            out += code;
-        } else {
-            out += c;
-        }
-    }
-    return out + "\"";
+nlohmann::ordered_json json_object(const std::string& file, const std::vector<Guess>& guesses) {
+    nlohmann::ordered_json top = nlohmann::ordered_json::array();
+    for (const Guess& g : guesses) top.push_back({{"label", g.label}, {"prob", g.probability}});
+    return {{"filename", file}, {"top", top}};
 }
 
-std::string json_object(const std::string& file, const std::vector<Guess>& guesses) {
-    std::string out = "{\"filename\": " + json_text(file) + ", \"top\": [";
-    for (std::size_t i = 0; i < guesses.size(); ++i) {
-        out += (i ? ", " : "") + std::string("{\"label\": ") + json_text(guesses[i].label) +
-               ", \"prob\": " + csv_number(guesses[i].probability) + "}";
-    }
-    return out + "]}";
+/// A file's name need not be UTF-8, JSON has to be.
+std::string text_of(const nlohmann::ordered_json& json, int indent) {
+    return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 void print_text(const std::string& file, const std::vector<Guess>& guesses) {
@@ -102,9 +90,9 @@ int predict(const Flags& flags) {
     const Transform transform = transform_of(trained.config, false);
     const std::int64_t topk = flags.integer("--topk");
     if (topk < 1) throw Error("C04", "--topk must be at least 1", "--topk", "--topk 5");
-    const std::string& format = flags.text("--format");
+    const std::string format = flags.json ? "json" : flags.text("--format");
     if (format == "csv") std::printf("filename,pred,prob,top_labels,top_probs\n");
-    std::string json;
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const std::string& file : files) {
         const Image image = load_image_for_model(file, side, side, channels);
         const Tensor input = Tensor::empty({1, side, side, channels});
@@ -118,10 +106,10 @@ int predict(const Flags& flags) {
                                std::exp(log_softmax_at(logits, c))});
         if (format == "text") print_text(file, guesses);
         if (format == "csv") print_csv(file, guesses);
-        if (format == "jsonl") std::printf("%s\n", json_object(file, guesses).c_str());
-        if (format == "json") json += (json.empty() ? "[" : ",\n ") + json_object(file, guesses);
+        if (format == "jsonl") std::printf("%s\n", text_of(json_object(file, guesses), -1).c_str());
+        if (format == "json") all.push_back(json_object(file, guesses));
     }
-    if (format == "json") std::printf("%s]\n", json.c_str());
+    if (format == "json") std::printf("%s\n", text_of(all, 2).c_str());
     return 0;
 }
 

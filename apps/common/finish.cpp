@@ -43,7 +43,7 @@ std::string decimals(double value) {
 
 }  // namespace
 
-void finish_run(const FinishedRun& f) {
+Metrics finish_run(const FinishedRun& f) {
     const bool use_best =
         f.experiment.val != nullptr && std::filesystem::exists(f.run.best_checkpoint());
     const EmaScope averaged(use_best ? nullptr : f.ema);
@@ -75,6 +75,7 @@ void finish_run(const FinishedRun& f) {
     report.samples = sample_predictions(f.model, f.experiment.test, f.config);
     write_report(f.run, report);
     f.progress.line("report   " + f.run.report().string());
+    return scores;
 }
 
 std::vector<ReportSample> sample_predictions(const Classifier& model,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/common/experiment.h"
+#include "apps/common/metrics.h"
 #include "apps/common/progress.h"
 #include "apps/common/report.h"
 #include "apps/common/run_folder.h"
@@ -24,7 +25,8 @@ struct FinishedRun {
 
 /// Writes model.safetensors and config.json, scores the test images, and writes eval/, plots/ and
 /// report.html. With validation images the best checkpoint's weights are taken, else the last ones.
-void finish_run(const FinishedRun& finished);
+/// Returns the scores.
+Metrics finish_run(const FinishedRun& finished);
 
 /// Pictures for the report: the first ones of the data set, then wrongly classified ones.
 std::vector<ReportSample> sample_predictions(const Classifier& model,

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 
 #include "apps/common/announce.h"
@@ -11,6 +12,7 @@
 #include "apps/common/experiment.h"
 #include "apps/common/finish.h"
 #include "apps/common/interrupt.h"
+#include "apps/common/metrics_files.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
 #include "apps/common/training_state.h"
@@ -48,14 +50,16 @@ public:
 
     /// Says what would be trained, and makes nothing.
     void dry_run() {
-        progress_.emplace(ProgressOptions{.quiet = flags_.quiet});
+        progress_.emplace(progress_options());
         introduce();
     }
 
     /// Trains in `run`, from the start or from `from`.
     int run(const RunFolder& run, const std::optional<LoadedCheckpoint>& from) {
         run_ = run;
-        progress_.emplace(ProgressOptions{.quiet = flags_.quiet, .log_file = run.train_log()});
+        ProgressOptions options = progress_options();
+        options.log_file = run.train_log();
+        progress_.emplace(options);
         const SignalGuard signals;
         introduce();
         progress_->line("run      " + run.path().string());
@@ -74,11 +78,18 @@ public:
         }
         log.sync();
         save();
-        finish_run({config_, experiment_, *run_, *state_.model, state_.ema.get(), *progress_});
+        const Metrics scores =
+            finish_run({config_, experiment_, *run_, *state_.model, state_.ema.get(), *progress_});
+        if (flags_.json) std::printf("%s\n", metrics_json(scores, experiment_.class_names).c_str());
         return 0;
     }
 
 private:
+    /// With --json standard output is for the scores alone.
+    ProgressOptions progress_options() const {
+        return {.quiet = flags_.quiet, .out = flags_.json ? stderr : stdout};
+    }
+
     /// With random weights, or those of model.init. A run that is resumed brings its own.
     std::unique_ptr<Classifier> starting_model() {
         std::unique_ptr<Classifier> model = new_model(config_);

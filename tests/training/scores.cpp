@@ -1,6 +1,7 @@
 // What the programs say about a finished run: evaluate repeats its scores, predict names pictures.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -162,6 +163,7 @@ TEST_CASE("predict names the five likeliest classes, in four formats") {
         }
         CHECK(sum == Approx(1.0).margin(1e-6));
     }
+    CHECK(nlohmann::json::parse(predict({"--json", "--topk", "10"})) == json);
     const std::string lines = predict({"--format", "jsonl", "--topk", "1"});
     CHECK(std::count(lines.begin(), lines.end(), '\n') == 2);
     CHECK(nlohmann::json::parse(lines.substr(0, lines.find('\n')))["top"].size() == 1);
@@ -173,6 +175,15 @@ TEST_CASE("predict names the five likeliest classes, in four formats") {
     REQUIRE(table.rows.size() == 2);
     CHECK(table.text(0, "pred") == json[0]["top"][0]["label"]);
     CHECK(table.number(1, "prob") == Approx(json[1]["top"][0]["prob"].get<double>()));
+}
+
+TEST_CASE("train_cvt --json prints the scores and nothing else") {
+    const TempFolder folder;
+    const Outcome outcome =
+        train(short_run(folder / "run", {"--epochs", "1", "--max-steps", "1", "--json"}));
+    std::ifstream file(folder / "run/eval/metrics.json");
+    CHECK(nlohmann::json::parse(outcome.out) == nlohmann::json::parse(file));
+    CHECK(outcome.err.find("epoch") != std::string::npos);
 }
 
 TEST_CASE("evaluate and predict refuse damaged weights") {
