@@ -69,7 +69,7 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {linears_.back().name}; }
+    std::vector<std::string> head_names() const override { return {linears_.back().name}; }
     std::string explain_layer() const override { return convs_.back().name; }
     /// torchvision (alexnet) or study (the 500px networks).
     std::vector<NameStyle> name_styles() const override;

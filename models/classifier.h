@@ -26,7 +26,7 @@ public:
     virtual std::int64_t macs() const = 0;
 
     /// Names of the layers whose outputs are the classes: new for every other set of classes.
-    virtual std::vector<std::string> heads() const = 0;
+    virtual std::vector<std::string> head_names() const = 0;
 
     /// Name of the module whose output, a map or its tokens, explains a prediction best: the last one of
     /// which every place reaches the logits. Empty for a model without maps.

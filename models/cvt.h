@@ -111,7 +111,7 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {"head"}; }
+    std::vector<std::string> head_names() const override { return {"head"}; }
     std::string explain_layer() const override;
     /// microsoft, hf; none for the simplified ones.
     std::vector<NameStyle> name_styles() const override;

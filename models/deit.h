@@ -37,7 +37,7 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {"head", "head_dist"}; }
+    std::vector<std::string> head_names() const override { return {"head", "head_dist"}; }
     std::string explain_layer() const override { return last_norm(config_, "blocks"); }
     /// timm, hf.
     std::vector<NameStyle> name_styles() const override;
@@ -63,7 +63,7 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override {
+    std::vector<std::string> head_names() const override {
         return {classifier_.last_layer(), "head_dist"};
     }
     std::string explain_layer() const override { return last_norm(config_, "encoder"); }

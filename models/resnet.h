@@ -80,7 +80,7 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {"fc"}; }
+    std::vector<std::string> head_names() const override { return {"fc"}; }
     /// The last block.
     std::string explain_layer() const override {
         return "layer4." + std::to_string(config_.layers[3] - 1);

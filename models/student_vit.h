@@ -73,7 +73,7 @@ public:
     Shape input_shape() const override { return image_shape(config_); }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {classifier_.last_layer()}; }
+    std::vector<std::string> head_names() const override { return {classifier_.last_layer()}; }
     std::string explain_layer() const override { return last_norm(config_, "encoder"); }
     std::vector<NameStyle> name_styles() const override { return {own_style("study")}; }
     /// Resamples position embeddings of another image size.

@@ -92,7 +92,7 @@ public:
     }
     std::int64_t classes() const override { return config_.num_classes; }
     std::int64_t macs() const override;
-    std::vector<std::string> heads() const override { return {"head.fc"}; }
+    std::vector<std::string> head_names() const override { return {"head.fc"}; }
     std::string explain_layer() const override;
     /// timm, torchvision, hf, microsoft.
     std::vector<NameStyle> name_styles() const override;

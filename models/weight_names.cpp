@@ -73,7 +73,7 @@ bool is_computed(const std::string& name, const std::map<std::string, OwnPart>& 
 }
 
 bool is_head(const Classifier& model, const std::string& own) {
-    for (const std::string& head : model.heads())
+    for (const std::string& head : model.head_names())
         if (own.starts_with(head + ".")) return true;
     return false;
 }

@@ -54,7 +54,7 @@ bool is_computed(const std::string& name);
 /// The same in a file for a model: a table or mask of one of its own windowed blocks.
 bool is_computed(const std::string& name, const std::map<std::string, OwnPart>& names_of_model);
 
-/// Does a parameter belong to one of the model's heads()?
+/// Does a parameter belong to one of the model's head_names()?
 bool is_head(const Classifier& model, const std::string& own);
 
 }  // namespace fovea
