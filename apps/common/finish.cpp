@@ -54,7 +54,7 @@ Metrics finish_run(const FinishedRun& f) {
         foreign_config(f.model, f.config, f.experiment.class_names, "safetensors"));
 
     PredictionsFile predictions(f.run.eval() / "predictions.csv", f.experiment.class_names);
-    const Metrics scores = evaluate_model(f.model, f.experiment.test, f.config, &predictions);
+    Metrics scores = evaluate_model(f.model, f.experiment.test, f.config, &predictions);
     predictions.finish();
     write_eval_files(f.run.eval(), scores, f.experiment.class_names);
     f.progress.line("test     top-1 " + percent(scores.top1) + " (95% interval " +
